@@ -1,0 +1,59 @@
+# Thin wrappers on the presets of CMakePresets.json. `make` builds; `make help` lists the rest.
+SHELL := /bin/sh
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+OUT ?= out/demo
+VERIFY := all_verify_interface_header_sets
+# Under the thread sanitizer only the tests that use threads run; the others would say nothing and take long.
+TSAN_TAGS := [threads],[determinism],[trainer]
+
+build: setup
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+
+help:
+	@echo 'make build             build the library, the programs and the tests (build/release)'
+	@echo 'make test              build, compile every public header alone, run all tests'
+	@echo 'make demo              build and reproduce the digit-split experiment; the report is in $$(OUT)'
+	@echo 'make debug asan clang  build and test with assertions, with sanitizers, with clang++'
+	@echo 'make tsan              build and run the tests with threads under the thread sanitizer'
+	@echo 'make lint format       check or repair the formatting; lint also runs clang-tidy (FILES="..." limits it)'
+	@echo 'make install PREFIX=   install headers, library, CMake package and programs'
+	@echo 'make setup             install what scripts/packages.txt names and the system lacks'
+	@echo 'make clean             remove build/'
+
+setup:
+	@scripts/setup.sh
+
+test: setup
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target all $(VERIFY)
+	ctest --preset release -j $(JOBS)
+
+demo: build
+	build/release/apps/mnist_lora digits --out $(OUT)
+	@echo "The report is in $(OUT)/report.html"
+
+debug asan clang: setup
+	cmake --preset $@
+	cmake --build --preset $@ -j $(JOBS)
+	ctest --preset $@ -j $(JOBS)
+
+tsan: setup
+	cmake --preset tsan
+	cmake --build --preset tsan -j $(JOBS) --target lora_tests
+	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 build/tsan/tests/lora_tests --warn NoTests '$(TSAN_TAGS)'
+
+lint:
+	scripts/lint.sh $(FILES)
+
+format:
+	clang-format -i $(or $(FILES),$$(find core kernels nn lora models datasets apps tests bench examples -name '*.[ch]pp' 2>/dev/null))
+
+install: build
+	cmake --install build/release --prefix "$(PREFIX)"
+
+clean:
+	rm -rf build
+
+.PHONY: build help setup test demo debug asan tsan clang lint format install clean

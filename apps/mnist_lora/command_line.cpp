@@ -1,0 +1,93 @@
+#include "apps/mnist_lora/command_line.hpp"
+
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <new>
+
+#include <CLI/CLI.hpp>
+
+namespace mnist_lora {
+
+namespace {
+
+class HelpFormat final : public CLI::Formatter {
+ public:
+  HelpFormat() { column_width(26); }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string type = option->get_type_size() > 0 ? option->get_type_name() : "";
+    return (type.empty() ? "" : " ") + type + (option->get_required() ? " (required)" : "");
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string value = option->get_default_str();
+    return option->get_description() + (value.empty() ? "" : " [" + value + "]");
+  }
+
+  /// CLI11 leaves two empty lines between groups.
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    std::string help = CLI::Formatter::make_help(app, std::move(name), mode);
+    for (std::size_t at = help.find("\n\n\n"); at != std::string::npos; at = help.find("\n\n\n", at)) {
+      help.erase(at, 1);
+    }
+    return help;
+  }
+};
+
+/// `mnist_lora digits`, as far as the command was recognised.
+std::string command_name(const CLI::App& app) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  return app.get_name() + (chosen.empty() ? "" : " " + chosen.front()->get_name());
+}
+
+std::string known_commands(const CLI::App& app) {
+  std::string out;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    out += (out.empty() ? "" : ", ") + command->get_name();
+  }
+  return out;
+}
+
+/// CLI11 says no more than that a command is required.
+std::string usage_text(const CLI::App& app, const CLI::ParseError& error, int argc, const char* const* argv) {
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty()) {
+    const std::string given = argc > 1 && argv[1][0] != '-' ? std::string("there is no command ") + argv[1] : "a command is needed";
+    return given + "; choose from " + known_commands(app);
+  }
+  return error.what();
+}
+
+}  // namespace
+
+void describe(CLI::App& command, const std::vector<std::string>& examples) {
+  command.formatter(std::make_shared<HelpFormat>());
+  std::string footer = examples.empty() ? "" : "Examples:\n";
+  for (const std::string& example : examples) {
+    footer += "  " + example + '\n';
+  }
+  command.footer(footer);
+}
+
+int run_cli(CLI::App& app, int argc, const char* const* argv) {
+  const auto failed = [&app](const char* what) {
+    std::cerr << app.get_name() << ": error: " << what << '\n';
+    return kExitFailed;
+  };
+  try {
+    app.parse(argc, argv);
+    return kExitOk;
+  } catch (const CLI::Success& done) {  // --help, --version
+    app.exit(done, std::cout, std::cerr);
+    return kExitOk;
+  } catch (const CLI::ParseError& error) {
+    std::cerr << app.get_name() << ": " << usage_text(app, error, argc, argv) << "\nTry " << command_name(app) << " --help\n";
+    return kExitUsage;
+  } catch (const std::bad_alloc&) {
+    return failed("out of memory; try a smaller --batch-size");
+  } catch (const std::exception& error) {
+    return failed(error.what());
+  }
+}
+
+}  // namespace mnist_lora

@@ -1,0 +1,23 @@
+#pragma once
+// A figure of test images with what the base and the adapted model take them for.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/mnist_lora/plots.hpp"
+
+namespace mnist_lora {
+
+struct GridDigit {
+  std::array<std::uint8_t, 28 * 28> pixels{};  ///< rows from the top; 0 is background, 255 ink
+  int label = 0;
+  int base = 0;     ///< the base's prediction
+  int adapted = 0;  ///< the adapted model's
+};
+
+/// Eight to a row; right predictions green with a tick, wrong ones red with a cross.
+Figure digit_grid(const std::vector<GridDigit>& digits, const std::string& adapted_name);
+
+}  // namespace mnist_lora

@@ -1,0 +1,137 @@
+#include "apps/mnist_lora/options.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/mnist_lora/lists.hpp"
+#include "core/base/error.hpp"
+
+namespace mnist_lora {
+
+namespace {
+
+constexpr const char* kRunGroup = "Run";
+constexpr const char* kTrainingGroup = "Training";
+constexpr const char* kExperimentGroup = "Experiment";
+
+std::string positive_number(const std::string& text) {
+  double value = 0;
+  const bool number = CLI::detail::lexical_cast(text, value);
+  return number && std::isfinite(value) && value > 0 ? "" : "must be a finite number above 0, got " + text;
+}
+
+CLI::Validator positive() { return CLI::Validator(positive_number, "", "positive"); }
+
+/// Range with a message that says what was given and wanted.
+template <class T>
+CLI::Validator between(T low, T high) {
+  const auto check = [low, high](const std::string& text) -> std::string {
+    T value{};
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);  // CLI11 takes -1 for an unsigned
+    const bool fits = error == std::errc() && rest == end && value >= low && value <= high;
+    return fits ? "" : "must be an integer from " + std::to_string(low) + " to " + std::to_string(high) + ", got " + text;
+  };
+  return CLI::Validator(check, "", "between");
+}
+
+template <class T>
+CLI::Option* value_option(CLI::App& command, const std::string& flag, T& value, const std::string& text) {
+  return command.add_option(flag, value, text)->capture_default_str();
+}
+
+template <class T>
+void path_option(CLI::App& command, const std::string& flag, T& value, const std::string& text) {
+  command.add_option(flag, value, text)->group(kRunGroup)->type_name("DIR");
+}
+
+/// `parse` throws lora::Error for what it does not take; at the command line that is bad usage.
+template <class Parse>
+CLI::Option* parsed_option(CLI::App& command, const std::string& flag, const std::string& text, const Parse& parse) {
+  const auto set = [flag, parse](const std::string& value) {
+    try {
+      parse(value);
+    } catch (const lora::Error& error) {
+      throw CLI::ValidationError(flag, error.what());
+    }
+  };
+  return command.add_option_function<std::string>(flag, set, text)->group(kExperimentGroup);
+}
+
+std::string known_device(const std::string& name) {
+  return name == "cpu" || name == "cuda" || name == "auto" ? "" : "must be cpu, cuda or auto, got " + name;
+}
+
+std::string joined(const std::vector<int>& values) {
+  std::string out;
+  for (const int value : values) {
+    out += (out.empty() ? "" : ",") + std::to_string(value);
+  }
+  return out;
+}
+
+}  // namespace
+
+void add_run_options(CLI::App& command, CommonOptions& o) {
+  value_option(command, "--device", o.device, "Where to compute: cpu, cuda, or auto (cuda where there is one)")
+      ->group(kRunGroup)
+      ->type_name("NAME")
+      ->check(CLI::Validator(known_device, "", "device"));
+  command.add_option("--threads", o.threads, "CPU threads; results do not depend on it")
+      ->group(kRunGroup)
+      ->type_name("N")
+      ->check(between(1, 4096))
+      ->default_str("LORA_NUM_THREADS, else all cores");
+  value_option(command, "--seed", o.seed, "The same seed gives the same bits")
+      ->group(kRunGroup)
+      ->type_name("N")
+      ->check(between(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()));
+  path_option(command, "--data", o.data, "Folder of IDX files, gz or not; without it the MNIST that comes with the program");
+  if (!o.out.empty()) {
+    command.add_option("--out", o.out, "Where results, adapters, plots and report go")->group(kRunGroup)->type_name("DIR")->default_str(o.out.string());
+  }
+  command.add_flag("--json", o.json, "One JSON object on stdout, progress on stderr")->group(kRunGroup);
+  command.add_flag("--quiet", o.quiet, "No progress")->group(kRunGroup);
+}
+
+void add_training_options(CLI::App& command, CommonOptions& o) {
+  const auto count = [&command](const std::string& flag, auto& value, const std::string& text, auto low, auto high) {
+    value_option(command, flag, value, text)->group(kTrainingGroup)->type_name("N")->check(between(low, high));
+  };
+  constexpr std::int64_t kImages = 1'000'000'000;
+  count("--batch-size", o.batch_size, "Images a step", std::int64_t{1}, std::int64_t{1'000'000});
+  value_option(command, "--lr", o.lr, "Learning rate")->group(kTrainingGroup)->type_name("X")->check(positive());
+  count("--epochs", o.epochs, "Passes over the training images", 0, 1'000'000);
+  count("--patience", o.patience, "Stop after N epochs without a better validation accuracy; 0: never", 0, 1'000'000);
+  count("--limit", o.limit, "Use N training images at most; 0: all", std::int64_t{0}, kImages);
+  command.add_flag("--resume", o.resume, "Go on from what --out has")->group(kTrainingGroup);
+}
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  add_training_options(command, options);
+  add_run_options(command, options);
+}
+
+CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::vector<int>& ranks, const std::string& text, int most) {
+  return parsed_option(command, flag, text, [&ranks, most](const std::string& value) { ranks = parse_ranks(value, most); })
+      ->type_name("LIST")
+      ->default_str(joined(ranks));
+}
+
+CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, DigitSet& digits, const std::string& text) {
+  return parsed_option(command, flag, text, [&digits](const std::string& value) { digits = parse_digits(value); })
+      ->type_name("DIGITS")
+      ->default_str(format_digits(digits));
+}
+
+CLI::Option* add_names_option(CLI::App& command, const std::string& flag, std::vector<std::string>& names,
+                              const std::vector<std::string>& known, const std::string& text) {
+  return parsed_option(command, flag, text, [&names, known](const std::string& value) { names = parse_names(value, known); })
+      ->type_name("LIST")
+      ->default_str(CLI::detail::join(names, ","));
+}
+
+}  // namespace mnist_lora

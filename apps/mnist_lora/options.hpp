@@ -1,0 +1,50 @@
+#pragma once
+// Flags that the commands share.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "apps/mnist_lora/digit_set.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace mnist_lora {
+
+/// Set the command's own defaults before add_common_options: the help shows them.
+struct CommonOptions {
+  std::string device = "cpu";   ///< cpu, cuda or auto
+  int threads = 0;              ///< 0: the library's default
+  std::uint64_t seed = 0;
+  std::filesystem::path data;   ///< empty: the MNIST that comes with the program
+  std::filesystem::path out;    ///< empty in files-only commands
+  std::int64_t batch_size = 64;
+  double lr = 1e-3;
+  int epochs = 10;
+  int patience = 0;        ///< epochs without a better validation accuracy before a run stops; 0: never
+  std::int64_t limit = 0;  ///< training images at most; 0: all
+  bool resume = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+/// --device --threads --seed --data --out --json --quiet
+void add_run_options(CLI::App& command, CommonOptions& options);
+/// --batch-size --lr --epochs --patience --limit --resume
+void add_training_options(CLI::App& command, CommonOptions& options);
+/// Both of the above.
+void add_common_options(CLI::App& command, CommonOptions& options);
+
+/// `--ranks 1,2,4`: positive integers up to `most`, each once. The value of `ranks` is the default.
+CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::vector<int>& ranks, const std::string& text, int most = 4096);
+/// `--tune 5-9`. The value of `digits` is the default.
+CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, DigitSet& digits, const std::string& text);
+/// `--adapters lora,dora`: names out of `known`, each once. The value of `names` is the default.
+CLI::Option* add_names_option(CLI::App& command, const std::string& flag, std::vector<std::string>& names,
+                              const std::vector<std::string>& known, const std::string& text);
+
+}  // namespace mnist_lora

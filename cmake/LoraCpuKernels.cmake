@@ -1,0 +1,27 @@
+# lora_cpu_kernels([SOURCES <file>...])
+#
+# Compiles the CPU kernels once for every instruction set; which set runs is chosen at run time. Each set is in a namespace of
+# its own, LORA_CPU_ISA. The sets must have no symbol in common: the linker keeps one copy of a weak symbol, and if that came
+# from a wider set, older machines would run it. The test kernel_symbols checks that.
+set(LORA_CPU_ISAS baseline avx2 avx512)
+set(LORA_CPU_FLAGS_baseline -march=x86-64 -mtune=generic)
+set(LORA_CPU_FLAGS_avx2 -march=x86-64-v3 -mtune=generic)
+set(LORA_CPU_FLAGS_avx512 -march=x86-64-v4 -mtune=generic)
+
+# Optimised in debug builds too: unoptimised, the kernels are far too slow for the tests, and inline functions stay weak symbols.
+set(LORA_CPU_COMMON_FLAGS $<IF:$<BOOL:${LORA_SANITIZE}>,-O2,-O3> -fno-math-errno -ffp-contract=fast)
+
+function(lora_cpu_kernels)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SOURCES")
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+    message(FATAL_ERROR "The CPU kernels are for x86-64, this is ${CMAKE_SYSTEM_PROCESSOR}")
+  endif()
+  if(NOT arg_SOURCES)
+    return()
+  endif()
+  foreach(isa IN LISTS LORA_CPU_ISAS)
+    lora_objects(lora_kernels_${isa} SOURCES ${arg_SOURCES} LIBRARIES Eigen3::Eigen)
+    target_compile_options(lora_kernels_${isa} PRIVATE ${LORA_CPU_FLAGS_${isa}} ${LORA_CPU_COMMON_FLAGS})
+    target_compile_definitions(lora_kernels_${isa} PRIVATE LORA_CPU_ISA=${isa})
+  endforeach()
+endfunction()

@@ -1,0 +1,31 @@
+#include "core/ops/convert.hpp"
+
+#include "core/autograd.hpp"
+#include "core/ops/kernel_call.hpp"
+
+namespace lora {
+
+namespace {
+
+Tensor copy_as(const Tensor& x, DType dtype) {
+  Tensor y = empty(x.shape(), dtype, x.device());
+  detail::kernels_of(x).copy(detail::context_of(x), x.view(), y.mutable_view());
+  return y;
+}
+
+}  // namespace
+
+Tensor to(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) {
+    return x;
+  }
+  return record("to", {x}, copy_as(x, dtype), [from = x.dtype()](const Node&, const Tensor& gy) -> Grads { return {to(gy, from)}; });
+}
+
+Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
+
+Tensor clone(const Tensor& x) {
+  return record("clone", {x}, copy_as(x, x.dtype()), [](const Node&, const Tensor& gy) -> Grads { return {gy}; });
+}
+
+}  // namespace lora

@@ -1,0 +1,18 @@
+#pragma once
+// Copies of a tensor: in another dtype, in row-major order, or just apart.
+
+#include "core/tensor.hpp"
+
+namespace lora {
+
+/// The values of x converted to `dtype`; x itself if it has that dtype. Floating to integer truncates.
+/// @grad x, converted back (f32 and f64)
+Tensor to(const Tensor& x, DType dtype);
+
+/// x itself if it lies in row-major order, else a copy that does. @grad x
+Tensor contiguous(const Tensor& x);
+
+/// A row-major copy with storage of its own. @grad x
+Tensor clone(const Tensor& x);
+
+}  // namespace lora

@@ -1,0 +1,130 @@
+#include "core/ops/matmul.hpp"
+
+#include <algorithm>
+
+#include "core/autograd.hpp"
+#include "core/ops/convert.hpp"
+#include "core/ops/kernel_call.hpp"
+#include "core/ops/view.hpp"
+
+namespace lora {
+
+namespace {
+
+/// x as a batch of matrices [B,rows,cols] without a copy; the leading axes must merge into one.
+template <class V>
+V batch_view(const V& x) {
+  const int n = x.shape.ndim();
+  V view = x;
+  Index batch = 1;
+  for (int i = 0; i < n - 2; ++i) {
+    batch *= x.shape[i];
+  }
+  view.shape = {batch, x.shape[n - 2], x.shape[n - 1]};
+  view.strides = {n > 2 ? x.strides[n - 3] : 0, x.strides[n - 2], x.strides[n - 1]};
+  return view;
+}
+
+/// True if the leading axes of x step through memory like one axis.
+bool batch_merges(const Tensor& x) {
+  for (int i = x.ndim() - 4; i >= 0; --i) {
+    if (x.shape()[i] != 1 && x.strides()[i] != x.strides()[i + 1] * x.shape()[i + 1]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Tensor mergeable(const Tensor& x) { return batch_merges(x) ? x : clone(x); }
+
+/// alpha a b (+ addend) for a [..,m,k] and b [..,k,n] of equal leading axes.
+Tensor gemm(double alpha, const Tensor& a, const Tensor& b, const Tensor& addend = {}) {
+  Shape shape = a.shape();
+  shape[a.ndim() - 1] = b.shape().back();
+  Tensor c = empty(shape, a.dtype(), a.device());
+  const Tensor x0 = mergeable(a);
+  const Tensor x1 = mergeable(b);
+  ConstView start;
+  if (addend.defined()) {
+    start = batch_view(mergeable(expand(addend.detach(), shape)).view());
+  }
+  detail::kernels_of(a).gemm(detail::context_of(a), alpha, batch_view(x0.view()), batch_view(x1.view()), addend.defined() ? &start : nullptr,
+                             batch_view(c.mutable_view()));
+  return c;
+}
+
+Tensor transposed(const Tensor& x) { return transpose(x, -1, -2); }
+
+/// matmul for operands with at least two axes and equal leading axes.
+Tensor batched_matmul(const Tensor& a, const Tensor& b) {
+  return record("matmul", {a, b}, gemm(1.0, a.detach(), b.detach()), [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
+    return {node.wants(0) ? gemm(1.0, gy, transposed(b.get("matmul"))) : Tensor{},
+            node.wants(1) ? gemm(1.0, transposed(a.get("matmul")), gy) : Tensor{}};
+  });
+}
+
+/// x with the leading axes `batch` in front of its last two.
+Tensor with_batch(const Tensor& x, const Shape& batch) {
+  Shape shape = batch;
+  shape.push_back(x.size(-2));
+  shape.push_back(x.size(-1));
+  return expand(x, shape);
+}
+
+Shape leading(const Tensor& x) {
+  Shape shape;
+  for (int i = 0; i < x.ndim() - 2; ++i) {
+    shape.push_back(x.shape()[i]);
+  }
+  return shape;
+}
+
+Tensor linear_rows(std::string_view op, const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {
+  Tensor y = gemm(scale, x.detach(), transposed(weight.detach()), addend);
+  return record(op, {x, weight, addend}, y, [scale, op, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
+    return {node.wants(0) ? gemm(scale, gy, w.get(op)) : Tensor{}, node.wants(1) ? gemm(scale, transposed(gy), x.get(op)) : Tensor{}, gy};
+  });
+}
+
+Tensor linear_any(std::string_view op, const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {
+  detail::require_same_float(op, x, weight);
+  require(weight.ndim() == 2 && x.ndim() > 0 && x.size(-1) == weight.size(1), op, "inner sizes differ: x ", x, ", weight ", weight,
+          "; weight is [out, in] and the last axis of x has the size in");
+  Shape shape = x.shape();
+  shape[x.ndim() - 1] = weight.size(0);
+  if (addend.defined()) {
+    detail::require_same_float(op, addend, weight);
+    require(broadcast_shapes(op, addend.shape(), shape) == shape, op, addend, " does not broadcast to the result ", shape);
+  }
+  if (x.ndim() == 2) {
+    return linear_rows(op, addend, x, weight, scale);
+  }
+  const Index rows = x.numel() / std::max<Index>(x.size(-1), 1);
+  const bool per_row = addend.defined() && addend.ndim() > 1;
+  const Tensor start = per_row ? reshape(expand(addend, shape), {rows, weight.size(0)}) : addend;
+  return reshape(linear_rows(op, start, reshape(x, {rows, x.size(-1)}), weight, scale), shape);
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  detail::require_same_float("matmul", a, b);
+  require(a.ndim() > 0 && b.ndim() > 0, "matmul", "needs at least one axis each: a ", a, ", b ", b);
+  const Tensor left = a.ndim() == 1 ? unsqueeze(a, 0) : a;
+  const Tensor right = b.ndim() == 1 ? unsqueeze(b, 1) : b;
+  require(left.size(-1) == right.size(-2), "matmul", "inner sizes differ: a ", a, ", b ", b, "; for a x b^T call linear(a, b)");
+  const Shape batch = broadcast_shapes("matmul", leading(left), leading(right));
+  Tensor y = batched_matmul(with_batch(left, batch), with_batch(right, batch));
+  if (b.ndim() == 1) {
+    y = squeeze(y, -1);
+  }
+  return a.ndim() == 1 ? squeeze(y, b.ndim() == 1 ? -1 : -2) : y;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) { return linear_any("linear", bias, x, weight, 1.0); }
+
+Tensor linear_add(const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {
+  return linear_any("linear_add", addend, x, weight, scale);
+}
+
+}  // namespace lora

@@ -1,0 +1,20 @@
+#pragma once
+// Random tensors and dropout. The same generator state gives the same bits on every device and for any number of threads.
+
+#include "core/base/rng.hpp"
+#include "core/tensor.hpp"
+
+namespace lora {
+
+/// Uniform in [low, high). f32 or f64.
+Tensor uniform(const Shape& shape, double low, double high, DType dtype = DType::f32, Generator& generator = default_generator());
+
+/// Normal with mean 0 and standard deviation 1, by Box-Muller. f32 or f64.
+Tensor randn(const Shape& shape, DType dtype = DType::f32, Generator& generator = default_generator());
+
+/// With probability p an element becomes 0, else x / (1 - p). Takes as many random words from the generator as x has elements.
+/// @param p  in [0, 1); 0 gives x itself and takes nothing. @grad x; saves the place in the random sequence, not the mask
+/// @source Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting"
+Tensor dropout(const Tensor& x, double p, Generator& generator = default_generator());
+
+}  // namespace lora

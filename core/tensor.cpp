@@ -1,0 +1,166 @@
+#include "core/tensor.hpp"
+
+#include <algorithm>
+
+#include "core/autograd.hpp"
+#include "core/ops/convert.hpp"
+#include "core/ops/view.hpp"
+#include "kernels/table.hpp"
+
+namespace lora {
+
+namespace {
+
+/// Elements from the first to the last that a view reaches, both included.
+Index extent(const Shape& shape, const Shape& strides) {
+  Index last = 0;
+  for (int i = 0; i < shape.ndim(); ++i) {
+    last += (shape[i] - 1) * strides[i];
+  }
+  return last + 1;
+}
+
+const std::shared_ptr<Node> kNoNode;
+
+}  // namespace
+
+Tensor::Tensor(std::shared_ptr<Storage> storage, DType dtype, const Shape& shape, const Shape& strides, Index offset)
+    : impl_(std::make_shared<Impl>(Impl{std::move(storage), shape, strides, offset, dtype, nullptr})) {
+  const Index capacity = static_cast<Index>(impl_->storage->bytes() / itemsize(dtype));
+  require(shape.numel() == 0 || (offset >= 0 && offset + extent(shape, strides) <= capacity), "tensor", "a view ", shape, " with strides ",
+          strides, " from element ", offset, " leaves its storage of ", capacity, " elements");
+}
+
+void* Tensor::raw_data() const { return static_cast<std::byte*>(storage()->data()) + static_cast<std::size_t>(offset()) * itemsize(dtype()); }
+
+void Tensor::check_access(DType wanted) const {
+  require(dtype() == wanted, "data", "asked for ", wanted, " elements of ", *this, "; convert with to()");
+  require(device() == kCpu, "data", *this, " is not on the CPU; copy it there first");
+}
+
+double Tensor::item_as_double() const {
+  require(numel() == 1, "item", "needs a tensor with one element, got ", *this);
+  const Tensor value = to(*this, DType::f64);
+  return value.data<double>()[0];
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  const Tensor values = contiguous(to(*this, dtype_of<T>()));
+  const T* first = values.data<T>();
+  return std::vector<T>(first, first + values.numel());
+}
+
+template std::vector<float> Tensor::to_vector() const;
+template std::vector<double> Tensor::to_vector() const;
+template std::vector<std::uint8_t> Tensor::to_vector() const;
+template std::vector<std::int32_t> Tensor::to_vector() const;
+template std::vector<std::int64_t> Tensor::to_vector() const;
+
+bool Tensor::requires_grad() const { return meta() != nullptr && meta()->requires_grad; }
+
+Tensor& Tensor::requires_grad_(bool on) {
+  require(is_leaf(), "requires_grad_", "only leaves can be set, this is a result of ", is_leaf() ? "" : node()->op(), "; use detach()");
+  require(!on || is_float(dtype()), "requires_grad_", "gradients exist for f32 and f64, not for ", *this);
+  if (on && meta() == nullptr) {
+    impl_->meta = std::make_shared<AutogradMeta>();
+  }
+  if (meta() != nullptr) {
+    meta()->requires_grad = on;
+  }
+  return *this;
+}
+
+Tensor Tensor::grad() const { return meta() == nullptr ? Tensor{} : meta()->grad; }
+
+void Tensor::set_grad(const Tensor& grad) {
+  if (grad.defined()) {
+    require(grad.shape() == shape() && grad.dtype() == dtype(), "set_grad", "the gradient ", grad, " does not fit ", *this);
+    require(meta() != nullptr, "set_grad", *this, " takes no gradient; call requires_grad_() first");
+  }
+  if (meta() != nullptr) {
+    meta()->grad = grad;
+  }
+}
+
+const std::shared_ptr<Node>& Tensor::node() const { return meta() == nullptr ? kNoNode : meta()->node; }
+
+void Tensor::set_node(std::shared_ptr<Node> node) {
+  impl_->meta = std::make_shared<AutogradMeta>(AutogradMeta{true, {}, std::move(node)});
+}
+
+Tensor Tensor::detach() const { return Tensor(storage(), dtype(), shape(), strides(), offset()); }
+
+void Tensor::check_in_place(const char* op) const {
+  require(!grad_enabled() || !requires_grad(), op, *this,
+          " takes part in gradients, so it cannot be changed in place; use NoGrad around the change, or an op that returns a new tensor");
+}
+
+Tensor& Tensor::fill_(double value) {
+  check_in_place("fill_");
+  storage()->bump_version();
+  kernels::table(device()).fill({device()}, value, mutable_view());
+  return *this;
+}
+
+Tensor& Tensor::copy_(const Tensor& source) {
+  check_in_place("copy_");
+  require(broadcast_shapes("copy_", source.shape(), shape()) == shape(), "copy_", source, " does not broadcast to ", *this);
+  require(source.device() == device(), "copy_", source, " and ", *this, " are on different devices");
+  Tensor from = expand(source.detach(), shape());
+  if (from.storage() == storage()) {
+    from = clone(from);  // the kernel must not read what it writes
+  }
+  storage()->bump_version();
+  kernels::table(device()).copy({device()}, from.view(), mutable_view());
+  return *this;
+}
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  return tensor.defined() ? out << tensor.dtype() << tensor.shape() << '@' << tensor.device() : out << "undefined tensor";
+}
+
+Tensor empty(const Shape& shape, DType dtype, const Device& device) {
+  check_sizes("empty", shape);
+  const auto bytes = static_cast<std::size_t>(shape.numel()) * itemsize(dtype);
+  return Tensor(Storage::allocate(bytes, device), dtype, shape, contiguous_strides(shape));
+}
+
+Tensor full(const Shape& shape, double value, DType dtype, const Device& device) {
+  Tensor out = empty(shape, dtype, device);
+  out.fill_(value);
+  return out;
+}
+
+Tensor zeros(const Shape& shape, DType dtype, const Device& device) { return full(shape, 0.0, dtype, device); }
+
+Tensor ones(const Shape& shape, DType dtype, const Device& device) { return full(shape, 1.0, dtype, device); }
+
+Tensor empty_like(const Tensor& like) { return empty(like.shape(), like.dtype(), like.device()); }
+
+Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype(), like.device()); }
+
+Tensor arange(Index n, DType dtype) {
+  std::vector<std::int64_t> values(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<std::int64_t>(i);
+  }
+  return to(from_values(values, {n}), dtype);
+}
+
+template <class T>
+Tensor from_values(std::span<const T> values, const Shape& shape) {
+  check_sizes("from_values", shape);
+  require(static_cast<Index>(values.size()) == shape.numel(), "from_values", values.size(), " values for the shape ", shape);
+  Tensor out = empty(shape, dtype_of<T>());
+  std::copy(values.begin(), values.end(), out.mutable_data<T>());
+  return out;
+}
+
+template Tensor from_values(std::span<const float>, const Shape&);
+template Tensor from_values(std::span<const double>, const Shape&);
+template Tensor from_values(std::span<const std::uint8_t>, const Shape&);
+template Tensor from_values(std::span<const std::int32_t>, const Shape&);
+template Tensor from_values(std::span<const std::int64_t>, const Shape&);
+
+}  // namespace lora

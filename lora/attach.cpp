@@ -1,0 +1,145 @@
+#include "lora/attach.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+namespace lora {
+
+namespace {
+
+void check_name(const std::string& name) {
+  const bool word = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+  require(word, "attach", "'", name, "' is not an adapter name; use letters, digits, '_' and '-'");
+}
+
+std::vector<NamedLayer> chosen_layers(nn::Module& model, const AdapterMethod& method) {
+  std::vector<NamedLayer> chosen;
+  std::string all;
+  for (const NamedLayer& candidate : adaptable_layers(model)) {
+    all += (all.empty() ? "" : ", ") + candidate.path;
+    if (method.target_modules().matches(candidate.path, *candidate.layer) &&
+        !method.exclude_modules().matches(candidate.path, *candidate.layer)) {
+      chosen.push_back(candidate);
+    }
+  }
+  require(!chosen.empty(), "attach", "target_modules name no layer of ", model.describe(), "; it has ", all.empty() ? "none to adapt" : all);
+  return chosen;
+}
+
+void check_free(const std::vector<NamedLayer>& layers, const std::string& name) {
+  for (const auto& [path, layer] : layers) {
+    require(!layer->merged(), "attach", "adapters of ", path, " are merged; call unmerge_adapters() first");
+    require(layer->adapter(name) == nullptr, "attach", path, " has an adapter '", name, "' already; choose another name, or detach that one");
+  }
+}
+
+}  // namespace
+
+AttachedAdapter::AttachedAdapter(std::string name, std::shared_ptr<const AdapterMethod> method, std::vector<NamedLayer> layers)
+    : name_(std::move(name)), method_(std::move(method)), layers_(std::move(layers)) {}
+
+std::vector<nn::NamedTensor> AttachedAdapter::named_parameters() const {
+  std::vector<nn::NamedTensor> out;
+  for (const auto& [path, layer] : layers_) {
+    const nn::Adapter* adapter = layer->adapter(name_);
+    require(adapter != nullptr, "adapter", "'", name_, "' is no longer attached to ", path);
+    for (const auto& [parameter, tensor] : adapter->named_parameters()) {
+      out.push_back({path.empty() ? parameter : path + "." + parameter, tensor});
+    }
+  }
+  return out;
+}
+
+std::vector<Tensor> AttachedAdapter::parameters() const {
+  std::vector<Tensor> out;
+  for (const auto& [name, tensor] : named_parameters()) {
+    out.push_back(tensor);
+  }
+  return out;
+}
+
+Index AttachedAdapter::numel() const {
+  Index total = 0;
+  for (const Tensor& tensor : parameters()) {
+    total += tensor.numel();
+  }
+  return total;
+}
+
+void AttachedAdapter::set_active(bool on) const {
+  for (const auto& [path, layer] : layers_) {
+    layer->set_active(name_, on);
+  }
+}
+
+void AttachedAdapter::detach() const {
+  for (const auto& [path, layer] : layers_) {
+    layer->detach(name_);
+  }
+}
+
+AttachedAdapter attach(nn::Module& model, std::shared_ptr<const AdapterMethod> method, const std::string& name, Generator& generator) {
+  check_name(name);
+  std::vector<NamedLayer> layers = chosen_layers(model, *method);
+  check_free(layers, name);
+  std::vector<std::unique_ptr<nn::Adapter>> adapters;  // all are made before the first is attached
+  for (const auto& [path, layer] : layers) {
+    adapters.push_back(method->make(path, *layer, generator));
+  }
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    layers[i].layer->attach(name, std::move(adapters[i]));
+  }
+  model.requires_grad_(false);
+  return AttachedAdapter(name, std::move(method), std::move(layers));
+}
+
+void set_adapters_enabled(nn::Module& model, bool on) {
+  for (const auto& [path, layer] : adaptable_layers(model)) {
+    layer->set_adapters_enabled(on);
+  }
+}
+
+void merge_adapters(nn::Module& model) {
+  std::vector<nn::AdaptableLayer*> done;
+  try {
+    for (const auto& [path, layer] : adaptable_layers(model)) {
+      layer->merge();
+      done.push_back(layer);
+    }
+  } catch (...) {
+    for (nn::AdaptableLayer* layer : done) {
+      layer->unmerge();
+    }
+    throw;
+  }
+}
+
+void unmerge_adapters(nn::Module& model) {
+  for (const auto& [path, layer] : adaptable_layers(model)) {
+    layer->unmerge();
+  }
+}
+
+ParameterCounts count_parameters(const nn::Module& model) {
+  ParameterCounts counts;
+  for (const Tensor& tensor : model.parameters()) {
+    counts.total += tensor.numel();
+  }
+  for (const auto& [path, module] : model.named_modules()) {
+    if (const auto* layer = dynamic_cast<const nn::AdaptableLayer*>(module)) {
+      for (const std::string& name : layer->adapter_names()) {
+        for (const auto& [parameter, tensor] : layer->adapter(name)->named_parameters()) {
+          counts.added += tensor.numel();
+        }
+      }
+    }
+  }
+  counts.total += counts.added;
+  for (const Tensor& tensor : model.trainable_parameters()) {
+    counts.trainable += tensor.numel();
+  }
+  return counts;
+}
+
+}  // namespace lora

@@ -1,0 +1,63 @@
+#pragma once
+// Attaching adapters to a model, and what is done with attached ones whatever their method.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/rng.hpp"
+#include "lora/method.hpp"
+#include "lora/target.hpp"
+#include "nn/module.hpp"
+
+namespace lora {
+
+/// A named adapter on the layers of a model. A handle: the layers own the adapters, and the model must outlive it.
+class AttachedAdapter {
+ public:
+  AttachedAdapter(std::string name, std::shared_ptr<const AdapterMethod> method, std::vector<NamedLayer> layers);
+
+  const std::string& name() const { return name_; }
+  const AdapterMethod& method() const { return *method_; }
+  const std::vector<NamedLayer>& layers() const { return layers_; }
+  /// The adapter's tensors: `fc1.lora_A`, `fc1.lora_B`, ..
+  std::vector<nn::NamedTensor> named_parameters() const;
+  std::vector<Tensor> parameters() const;
+  /// Number of elements of all its tensors.
+  Index numel() const;
+  /// Lets it act or not; others are not touched. @throws Error if adapters are merged
+  void set_active(bool on) const;
+  /// Takes it off the model; the handle is of no use afterwards. @throws Error if adapters are merged
+  void detach() const;
+
+ private:
+  std::string name_;
+  std::shared_ptr<const AdapterMethod> method_;
+  std::vector<NamedLayer> layers_;
+};
+
+/// Attaches an adapter to every layer that the method's targets name, active, and freezes the model's own parameters (they stay frozen after
+/// detach(); model.requires_grad_(true) thaws them). Each method has an overload for its settings: attach(model, LoraConfig{..}, name).
+/// @throws Error if no layer fits, if the name is taken or not a word of letters, digits, '_' and '-', or if adapters are merged; then nothing was changed
+AttachedAdapter attach(nn::Module& model, std::shared_ptr<const AdapterMethod> method, const std::string& name = "default",
+                       Generator& generator = default_generator());
+
+/// All adapters of a model off, or on again as they were. Off, the model gives what it gave before any was attached, bit for bit.
+void set_adapters_enabled(nn::Module& model, bool on);
+
+/// Folds the active adapters into the weights; the forward pass then costs what the base costs. @throws Error as AdaptableLayer::merge(); then
+/// nothing was changed
+void merge_adapters(nn::Module& model);
+
+/// Restores all weights bit for bit.
+void unmerge_adapters(nn::Module& model);
+
+struct ParameterCounts {
+  Index total = 0;      ///< of the model and its adapters
+  Index trainable = 0;  ///< of these, what an optimizer would train
+  Index added = 0;      ///< of these, the adapters'
+};
+
+ParameterCounts count_parameters(const nn::Module& model);
+
+}  // namespace lora

@@ -1,0 +1,62 @@
+#include "lora/lora.hpp"
+
+#include <cmath>
+
+#include "core/ops/pointwise.hpp"
+#include "core/ops/random.hpp"
+#include "lora/lora_method.hpp"
+#include "nn/init.hpp"
+
+namespace lora {
+
+namespace {
+
+void check(const LoraConfig& config) {
+  require(config.r >= 1, "LoraConfig", "r must be at least 1, got ", config.r);
+  require(std::isfinite(config.lora_alpha), "LoraConfig", "lora_alpha must be a number, got ", config.lora_alpha);
+  require(config.lora_dropout >= 0.0 && config.lora_dropout < 1.0, "LoraConfig", "lora_dropout must be in [0, 1), got ", config.lora_dropout);
+  require(!config.target_modules.empty(), "LoraConfig", "target_modules is empty; name layers, or use \"all-linear\"");
+}
+
+Tensor initial_a(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator) {
+  const Shape shape = layer.down_shape(config.r);
+  const DType dtype = layer.weight().dtype();
+  if (config.init_lora_weights == LoraInit::gaussian) {
+    return randn(shape, dtype, generator) / static_cast<double>(config.r);
+  }
+  return nn::kaiming_uniform(shape, layer.fan_in(), dtype, generator);
+}
+
+}  // namespace
+
+double LoraConfig::scaling() const {
+  const auto rank = static_cast<double>(r);
+  return lora_alpha / (use_rslora ? std::sqrt(rank) : rank);
+}
+
+LoraAdapter::LoraAdapter(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator)
+    : scaling_(config.scaling()),
+      dropout_(config.lora_dropout),
+      a_(param("lora_A", initial_a(layer, config, generator))),
+      b_(param("lora_B", zeros(layer.up_shape(config.r), layer.weight().dtype()))) {}
+
+Tensor LoraAdapter::add_to(const Tensor& sum, const nn::AdaptableLayer& layer, const Tensor& x, const Tensor&) const {
+  const Tensor seen = layer.training() ? dropout(x, dropout_) : x;
+  return layer.up(layer.down(seen, a_), b_, scaling_, sum);
+}
+
+Tensor LoraAdapter::merged_weight(const nn::AdaptableLayer& layer, const Tensor& weight) const {
+  return weight + scaling_ * layer.outer(b_, a_);
+}
+
+LoraMethod::LoraMethod(LoraConfig config) : config_(std::move(config)) { check(config_); }
+
+std::unique_ptr<nn::Adapter> LoraMethod::make(std::string_view, const nn::AdaptableLayer& layer, Generator& generator) const {
+  return std::make_unique<LoraAdapter>(layer, config_, generator);
+}
+
+AttachedAdapter attach(nn::Module& model, const LoraConfig& config, const std::string& name, Generator& generator) {
+  return attach(model, std::make_shared<const LoraMethod>(config), name, generator);
+}
+
+}  // namespace lora

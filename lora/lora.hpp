@@ -1,0 +1,52 @@
+#pragma once
+// LoRA: a low-rank change of a frozen weight.
+
+#include <string>
+
+#include "lora/attach.hpp"
+#include "nn/adapter.hpp"
+
+namespace lora {
+
+/// How lora_A starts; lora_B starts at 0, so that a fresh adapter changes nothing.
+enum class LoraInit {
+  kaiming,   ///< uniform in +-1/sqrt(fan_in); PEFT's default
+  gaussian,  ///< normal with standard deviation 1/r
+};
+
+/// Settings, with PEFT's names and defaults.
+struct LoraConfig {
+  Index r = 8;                           ///< rank, at least 1
+  double lora_alpha = 8.0;               ///< numerator of the scaling; 0 makes the adapter a bystander
+  double lora_dropout = 0.0;             ///< probability, of the adapter's input only, in [0, 1)
+  bool use_rslora = false;               ///< scaling alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732) instead of alpha / r
+  TargetModules target_modules = "all-linear";
+  TargetModules exclude_modules = {};
+  LoraInit init_lora_weights = LoraInit::kaiming;
+
+  /// s of the formula below.
+  double scaling() const;
+};
+
+/// y = W x + b + s B(A(dropout(x))),  s = alpha / r.
+/// lora_A has the layer's down_shape(r) ([r, in] for Linear), lora_B its up_shape(r) ([out, r]); both in the dtype of W.
+/// @source Hu et al. 2021, arXiv:2106.09685
+class LoraAdapter final : public nn::Adapter {
+ public:
+  LoraAdapter(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator);
+
+  Tensor add_to(const Tensor& sum, const nn::AdaptableLayer& layer, const Tensor& x, const Tensor& base) const override;
+  /// W + s B A.
+  Tensor merged_weight(const nn::AdaptableLayer& layer, const Tensor& weight) const override;
+
+ private:
+  double scaling_, dropout_;
+  Tensor a_, b_;
+};
+
+/// Attaches LoRA; see attach() in lora/attach.hpp.
+/// @throws Error also if a setting is out of its range
+AttachedAdapter attach(nn::Module& model, const LoraConfig& config, const std::string& name = "default",
+                       Generator& generator = default_generator());
+
+}  // namespace lora

@@ -1,0 +1,59 @@
+// LoRA in adapter folders.
+
+#include "lora/config_json.hpp"
+#include "lora/lora_method.hpp"
+#include "lora/registry.hpp"
+
+namespace lora {
+
+namespace {
+
+LoraInit read_init(const nlohmann::json& config) {
+  const auto at = config.find("init_lora_weights");
+  if (at == config.end() || at->is_null() || at->is_boolean()) {
+    return LoraInit::kaiming;
+  }
+  // Other schemes (PiSSA, OLoRA, CorDA, LoftQ) change the base weights too, which the folder does not hold.
+  require(*at == "gaussian", "adapter_config", "'init_lora_weights' is ", at->dump(), "; known are true, false and \"gaussian\"");
+  return LoraInit::gaussian;
+}
+
+std::shared_ptr<const AdapterMethod> read(const nlohmann::json& json) {
+  require_neutral(json, {"bias", "lora_bias", "use_dora", "use_qalora", "use_bdlora", "fan_in_fan_out", "rank_pattern", "alpha_pattern",
+                         "modules_to_save", "layers_to_transform", "layers_pattern", "layer_replication", "target_parameters",
+                         "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "velora_config", "kasa_config",
+                         "monteclora_config", "lora_ga_config"});
+  LoraConfig config;
+  config.r = json_value<Index>(json, "r", config.r);
+  config.lora_alpha = json_value<double>(json, "lora_alpha", config.lora_alpha);
+  config.lora_dropout = json_value<double>(json, "lora_dropout", config.lora_dropout);
+  config.use_rslora = json_value<bool>(json, "use_rslora", false);
+  config.init_lora_weights = read_init(json);
+  config.target_modules = read_targets(json, "target_modules");
+  config.exclude_modules = read_targets(json, "exclude_modules");
+  return std::make_shared<const LoraMethod>(std::move(config));
+}
+
+void write(const AdapterMethod& method, nlohmann::json& json) {
+  const LoraConfig& config = dynamic_cast<const LoraMethod&>(method).config();
+  json["r"] = config.r;
+  json["lora_alpha"] = write_number(config.lora_alpha);
+  json["lora_dropout"] = config.lora_dropout;
+  json["use_rslora"] = config.use_rslora;
+  json["use_dora"] = false;
+  json["bias"] = "none";
+  json["fan_in_fan_out"] = false;
+  if (config.init_lora_weights == LoraInit::gaussian) {
+    json["init_lora_weights"] = "gaussian";
+  } else {
+    json["init_lora_weights"] = true;
+  }
+}
+
+std::string file_key(std::string_view parameter) { return std::string(parameter) + ".weight"; }
+
+}  // namespace
+
+const MethodRow kLoraRow{"LORA", read, write, file_key};
+
+}  // namespace lora

@@ -1,0 +1,26 @@
+#include "lora/registry.hpp"
+
+#include <array>
+
+namespace lora {
+
+namespace {
+
+constexpr std::array<const MethodRow*, 1> kRows{&kLoraRow};
+
+}  // namespace
+
+std::span<const MethodRow* const> method_rows() { return kRows; }
+
+const MethodRow& method_row(std::string_view peft_type) {
+  std::string known;
+  for (const MethodRow* row : method_rows()) {
+    if (row->peft_type == peft_type) {
+      return *row;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(row->peft_type);
+  }
+  fail("adapter_config", "'peft_type' is '", peft_type, "'; known are ", known);
+}
+
+}  // namespace lora

@@ -1,0 +1,79 @@
+#pragma once
+// The base of layers that can be adapted: it owns the weight and the adapters attached to it.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/adapter.hpp"
+#include "nn/module.hpp"
+
+namespace lora::nn {
+
+/// A layer with one weight (and maybe a bias) and a list of adapters, none at first. Attaching changes neither the layer's place in the
+/// model nor its state dict. An adapter is written against apply, down, up and outer alone, so one text serves every kind of layer.
+class AdaptableLayer : public Module {
+ public:
+  /// apply(x, weight, bias), plus the shares of the active adapters in order of attachment.
+  Tensor forward(const Tensor& x) const final;
+
+  /// The layer's function with another weight of the same shape, and without a bias if that is undefined.
+  virtual Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias = {}) const = 0;
+  /// x into `rank` features: a of shape down_shape(rank), seeing x as the layer sees it.
+  virtual Tensor down(const Tensor& x, const Tensor& a) const = 0;
+  /// addend + scale * (h into the layer's outputs by b of shape up_shape(rank)).
+  virtual Tensor up(const Tensor& h, const Tensor& b, double scale, const Tensor& addend) const = 0;
+  /// The weight whose function is that of b after a: apply(x, outer(b, a)) = up(down(x, a), b).
+  virtual Tensor outer(const Tensor& b, const Tensor& a) const = 0;
+  virtual Shape down_shape(Index rank) const = 0;
+  virtual Shape up_shape(Index rank) const = 0;
+  /// Inputs that one output sees: what initialisers scale by.
+  virtual Index fan_in() const = 0;
+
+  const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }
+
+  /// Adds an active adapter. @throws Error if the name is taken or adapters are merged
+  void attach(std::string name, std::unique_ptr<Adapter> adapter);
+  /// Removes an adapter. @throws Error if there is none of that name or adapters are merged
+  void detach(std::string_view name);
+  /// The adapter of that name, or null.
+  Adapter* adapter(std::string_view name) const;
+  std::vector<std::string> adapter_names() const;
+  bool is_active(std::string_view name) const;
+  /// Lets the named adapter act or not. @throws Error if adapters are merged
+  void set_active(std::string_view name, bool on);
+  /// Switches all adapters off and on again, whichever are active: off, the layer gives what it gave before any was attached, bit for bit.
+  /// @throws Error if adapters are merged
+  void set_adapters_enabled(bool on);
+  bool adapters_enabled() const { return enabled_; }
+
+  /// Folds the active adapters into the weight, which the forward pass then uses alone. @throws Error if some are merged or the result is
+  /// not finite; then nothing was changed
+  void merge();
+  /// Restores the weight, bit for bit, from the copy kept by merge(). @throws Error if the weight was changed since; nothing to do if not merged
+  void unmerge();
+  bool merged() const { return original_.defined(); }
+
+ protected:
+  AdaptableLayer(Tensor weight, Tensor bias);
+  std::vector<Tensor> extra_parameters() const override;
+
+ private:
+  struct Slot {
+    std::string name;
+    std::unique_ptr<Adapter> adapter;
+    bool active = true;
+  };
+  const Slot* find(std::string_view name) const;
+  void require_unmerged(std::string_view action) const;
+
+  Tensor weight_, bias_;
+  Tensor original_;  // the weight before merge()
+  std::uint64_t merged_version_ = 0;
+  std::vector<Slot> slots_;
+  bool enabled_ = true;
+};
+
+}  // namespace lora::nn

@@ -1,0 +1,107 @@
+#include "tests/support/op_case.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/autograd.hpp"
+#include "core/ops/convert.hpp"
+#include "core/ops/pointwise.hpp"
+#include "core/ops/random.hpp"
+#include "core/ops/reduce.hpp"
+#include "core/ops/view.hpp"
+
+namespace lora::test {
+
+namespace {
+
+constexpr double kStep = 1e-6;
+
+/// max that keeps a NaN.
+double worse(double a, double b) { return std::isnan(a) || a > b ? a : b; }
+
+/// sum(run(inputs) * cotangent) without recording.
+double loss_of(const OpCase& c, const Tensors& inputs, const Tensor& cotangent) {
+  const NoGrad no_grad;
+  return sum(mul(c.run(inputs), cotangent)).item<double>();
+}
+
+double numeric_derivative(const OpCase& c, const Tensors& inputs, const Tensor& cotangent, std::size_t which, Index element) {
+  Tensors moved = inputs;
+  moved[which] = clone(inputs[which].detach());
+  double* value = moved[which].mutable_data<double>() + element;
+  const double center = *value;
+  *value = center + kStep;
+  const double above = loss_of(c, moved, cotangent);
+  *value = center - kStep;
+  const double below = loss_of(c, moved, cotangent);
+  return (above - below) / (2.0 * kStep);
+}
+
+}  // namespace
+
+Tensor random(const Shape& shape, double low, double high) {
+  static Generator generator(20240601);
+  return uniform(shape, low, high, DType::f64, generator);
+}
+
+Tensor reversed_strides(const Tensor& x) {
+  Shape order;
+  for (int i = x.ndim() - 1; i >= 0; --i) {
+    order.push_back(i);
+  }
+  return permute(clone(permute(x, order)), order);
+}
+
+double max_difference(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape())) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const auto x = a.to_vector<double>();
+  const auto y = b.to_vector<double>();
+  double largest = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    largest = worse(std::abs(x[i] - y[i]), largest);
+  }
+  return largest;
+}
+
+double max_abs(const Tensor& a) { return max_difference(a, zeros(a.shape(), a.dtype())); }
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) {
+    return false;
+  }
+  const Tensor x = contiguous(a.detach());
+  const Tensor y = contiguous(b.detach());
+  return x.nbytes() == 0 || std::memcmp(x.view().data, y.view().data, x.nbytes()) == 0;
+}
+
+double gradient_error(const OpCase& c) {
+  Tensors inputs;
+  for (const Tensor& input : c.inputs) {
+    inputs.push_back(clone(input));
+    if (input.dtype() == DType::f64) {
+      inputs.back().requires_grad_();
+    }
+  }
+  const Tensor y = c.run(inputs);
+  const Tensor cotangent = random(y.shape());
+  y.backward(cotangent);
+  double error = 0.0;
+  for (std::size_t which = 0; which < inputs.size(); ++which) {
+    if (!inputs[which].requires_grad()) {
+      continue;
+    }
+    const Tensor grad = inputs[which].grad();
+    const auto found = grad.defined() ? grad.to_vector<double>() : std::vector<double>(static_cast<std::size_t>(inputs[which].numel()), 0.0);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const double expected = numeric_derivative(c, inputs, cotangent, which, static_cast<Index>(i));
+      error = worse(std::abs(found[i] - expected) / std::max(1.0, std::abs(expected)), error);
+    }
+  }
+  return error;
+}
+
+}  // namespace lora::test
