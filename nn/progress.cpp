@@ -1,14 +1,13 @@
 #include "nn/progress.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
+
+#include "core/base/terminal.hpp"
 
 namespace lora::nn {
 
@@ -55,7 +54,7 @@ double share_done(const StepRecord& r, Index epochs) {
 
 }  // namespace
 
-ProgressStyle progress_style_for_stderr() { return isatty(STDERR_FILENO) == 1 ? ProgressStyle::bar : ProgressStyle::lines; }
+ProgressStyle progress_style_for_stderr() { return stderr_is_terminal() ? ProgressStyle::bar : ProgressStyle::lines; }
 
 ProgressReporter::ProgressReporter(std::string run, Index epochs, ProgressStyle style)
     : ProgressReporter(std::move(run), epochs, style, std::cerr, steady_seconds) {}

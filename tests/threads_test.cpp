@@ -1,9 +1,9 @@
 #include "core/base/threads.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstddef>
-#include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <string>

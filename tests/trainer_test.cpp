@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -337,7 +339,10 @@ void check_same(const Ending& a, const Ending& b) {
 
 struct TemporaryFile {
   std::filesystem::path path;
-  explicit TemporaryFile(const std::string& name) : path(std::filesystem::temp_directory_path() / name) { std::filesystem::remove(path); }
+  explicit TemporaryFile(const std::string& name)  // tests may run at the same time
+      : path(std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)) {
+    std::filesystem::remove(path);
+  }
   ~TemporaryFile() { std::filesystem::remove(path); }
 };
 

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -23,7 +25,10 @@ namespace {
 
 struct TemporaryFile {
   std::filesystem::path path;
-  explicit TemporaryFile(const std::string& name) : path(std::filesystem::temp_directory_path() / name) { std::filesystem::remove(path); }
+  explicit TemporaryFile(const std::string& name)  // tests may run at the same time
+      : path(std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)) {
+    std::filesystem::remove(path);
+  }
   ~TemporaryFile() { std::filesystem::remove(path); }
   std::string text() const {
     std::ifstream in(path, std::ios::binary);

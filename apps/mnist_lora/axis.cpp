@@ -43,7 +43,8 @@ std::string percent_axis(const Range& values) {
   const double low = std::max(values.low - air, -1.0);
   const double high = std::min(values.high + air, 100 + 0.6 * air);
   const double step = tidy_step((high - low) / 6);
-  return y_range(low, high) + "set ytics " + exact(std::ceil(low / step) * step) + ',' + exact(step) + ',' + exact(std::min(high, 100.0)) + '\n';
+  return y_range(low, high) + "set ytics " + exact(std::ceil(low / step) * step) + ',' + exact(step) + ',' + exact(std::min(high, 100.0)) +
+         '\n';
 }
 
 std::string log_axis(const Range& values) {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/mnist_lora/digit_set.hpp"
+#include "datasets/digits.hpp"
 #include "apps/mnist_lora/text.hpp"
 
 namespace mnist_lora {
@@ -45,8 +45,12 @@ void print_line(std::ostream& out, const std::vector<Line>& lines, std::size_t n
 
 /// Test digits of the accuracy columns: the tuned ones, the others if there are any, all.
 std::vector<std::string> test_sets(const std::string& tuned) {
-  std::vector<std::string> sets{tuned, format_digits(complement(parse_digits(tuned))), "0-9"};
-  sets.erase(std::remove(sets.begin(), sets.end(), ""), sets.end());
+  std::vector<std::string> sets{tuned};
+  const lora::datasets::DigitSet others = lora::datasets::DigitSet::parse(tuned).complement();
+  if (!others.empty()) {
+    sets.push_back(others.str());
+  }
+  sets.emplace_back("0-9");
   sets.erase(std::unique(sets.begin(), sets.end()), sets.end());
   return sets;
 }

@@ -14,7 +14,7 @@ constexpr int kSide = 28;
 constexpr int kTile = 84;     // pixels of the figure for an image: three for each of its own
 constexpr int kPitchX = 108;  // to the next image
 constexpr int kPitchY = 160;
-constexpr int kTop = 88;      // above the first image
+constexpr int kTop = 88;  // above the first image
 constexpr int kLeft = 30;
 
 struct Place {
@@ -65,8 +65,14 @@ std::string one_image(std::size_t i, const Place& at) {
 
 Figure digit_grid(const std::vector<GridDigit>& digits, const std::string& adapted_name) {
   const int rows = (static_cast<int>(digits.size()) + kColumns - 1) / kColumns;
-  Figure figure{"digits", "Test images before and after tuning",
-                "Prediction of the base and of " + adapted_name + " below each image: \u2713 right, \u2717 wrong", "", 900, 0, "", ""};
+  Figure figure{"digits",
+                "Test images before and after tuning",
+                "Prediction of the base and of " + adapted_name + " below each image: \u2713 right, \u2717 wrong",
+                "",
+                900,
+                0,
+                "",
+                ""};
   figure.height = kTop + rows * kPitchY - 24;
   figure.caption = "Test images with the predictions of the base and of " + adapted_name + ".";
   std::string plots;
@@ -77,8 +83,8 @@ Figure digit_grid(const std::vector<GridDigit>& digits, const std::string& adapt
     plots += (i == 0 ? "plot " : ", ") + one_image(i, at);
   }
   figure.script += place_axes(figure, {0, 0, static_cast<double>(figure.width), static_cast<double>(figure.height)});
-  figure.script += "unset border\nunset tics\nunset grid\nset xrange [0:" + std::to_string(figure.width) + "]\nset yrange [0:" +
-                   std::to_string(figure.height) + "]\n" + plots + '\n';
+  figure.script += "unset border\nunset tics\nunset grid\nset xrange [0:" + std::to_string(figure.width) +
+                   "]\nset yrange [0:" + std::to_string(figure.height) + "]\n" + plots + '\n';
   return figure;
 }
 

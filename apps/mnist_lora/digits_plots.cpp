@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "apps/mnist_lora/axis.hpp"
-#include "apps/mnist_lora/digit_set.hpp"
+#include "datasets/digits.hpp"
 #include "apps/mnist_lora/learning_curves.hpp"
 #include "apps/mnist_lora/plot_style.hpp"
 #include "apps/mnist_lora/text.hpp"
@@ -24,8 +24,8 @@ std::vector<RankPoint> rank_points(const Results& results, const std::string& tu
   for (const Run& run : results.runs) {
     if (run.adapter != "none" && run.train_digits == tuned && run.rank > 0) {
       const auto known = published.find(run.name);
-      points.push_back({run.rank, run.parameters.trainable, test_accuracy(run, tuned, true),
-                        known != published.end() ? known->second : std::nan("")});
+      points.push_back(
+          {run.rank, run.parameters.trainable, test_accuracy(run, tuned, true), known != published.end() ? known->second : std::nan("")});
     }
   }
   std::sort(points.begin(), points.end(), [](const RankPoint& a, const RankPoint& b) { return a.rank < b.rank; });
@@ -47,7 +47,8 @@ std::string rank_data(const std::vector<RankPoint>& points) {
 }
 
 std::string rank_labels(const std::string& column, const std::string& place) {
-  return ", $rank using 1:" + column + ":(sprintf('%.2f', $" + column + ")) with labels " + place + ' ' + kSmallFont + " textcolor rgb " + kInk;
+  return ", $rank using 1:" + column + ":(sprintf('%.2f', $" + column + ")) with labels " + place + ' ' + kSmallFont + " textcolor rgb " +
+         kInk;
 }
 
 std::string rank_axis(const std::vector<RankPoint>& points) {
@@ -58,8 +59,7 @@ std::string rank_axis(const std::vector<RankPoint>& points) {
   }
   const double low = points.front().rank / 1.4;
   const double high = points.back().rank * 1.4;
-  return "set logscale x 2\nset xrange [" + exact(low) + ':' + exact(high) + "]\nset xtics (" + tics +
-         ")\n";
+  return "set logscale x 2\nset xrange [" + exact(low) + ':' + exact(high) + "]\nset xtics (" + tics + ")\n";
 }
 
 Range rank_values(const std::vector<RankPoint>& points) {
@@ -82,8 +82,8 @@ std::string rank_plot(const std::vector<RankPoint>& points, double base, bool ba
   if (any_published(points)) {
     out += "$rank using 1:3 with linespoints pt 6 ps 0.8 lw 1.5 lc rgb '#7fb4d6' title 'published', ";
   }
-  return out + "$rank using 1:2 with linespoints pt 7 ps 0.8 lw 2.5 lc rgb " + kBlue + " title 'this run'" + rank_labels("4", "right offset 0.6,0.85") +
-         rank_labels("5", "left offset -0.6,0.85") + '\n';
+  return out + "$rank using 1:2 with linespoints pt 7 ps 0.8 lw 2.5 lc rgb " + kBlue + " title 'this run'" +
+         rank_labels("4", "right offset 0.6,0.85") + rank_labels("5", "left offset -0.6,0.85") + '\n';
 }
 
 std::string error_data(const TestRow& base, const TestRow& adapted) {
@@ -96,7 +96,11 @@ std::string error_data(const TestRow& base, const TestRow& adapted) {
 
 std::string shade(const std::string& tuned) {
   std::string out;
-  for (const int d : parse_digits(tuned)) {
+  const auto digits = lora::datasets::DigitSet::parse(tuned);
+  for (int d = 0; d <= 9; ++d) {
+    if (!digits.contains(d)) {
+      continue;
+    }
     out += "set object rectangle from " + exact(d - 0.5) + ", graph 0 to " + exact(d + 0.5) +
            ", graph 1 behind fs solid 1 noborder fc rgb " + kShade + '\n';
   }
@@ -132,8 +136,9 @@ Figure accuracy_by_rank(const Results& results, const std::string& tuned, const 
     figure.subtitle += " (the base without an adapter: " + fixed(base, 2) + ")";
   }
   figure.data = rank_data(points);
-  figure.script = place_axes(figure, {64, 84, 880, 352}) + axis_name(figure, 472, "Rank, and trainable parameters") + rank_axis(points) + percent_axis(range) +
-                  "set key at " + at_pixel(figure, 884, 404) + " right top horizontal\n" + rank_plot(points, base, near);
+  figure.script = place_axes(figure, {64, 84, 880, 352}) + axis_name(figure, 472, "Rank, and trainable parameters") + rank_axis(points) +
+                  percent_axis(range) + "set key at " + at_pixel(figure, 884, 404) + " right top horizontal\n" +
+                  rank_plot(points, base, near);
   return figure;
 }
 
@@ -143,19 +148,21 @@ Figure errors_by_digit(const Run& base, const Run& adapted, const std::string& t
   const TestRow* after = find_test(adapted, "0-9", true);
   before = before != nullptr ? before : &none;
   after = after != nullptr ? after : &none;
-  Figure figure{"errors_by_digit", "Errors by digit", "Wrong test images; shaded: the digits " + tuned + " that were tuned", "", 900, 400, "", ""};
-  figure.caption = "Errors on the test images of each digit, by the base and by " + adapted.name + ". The digits that were tuned are shaded.";
+  Figure figure{
+      "errors_by_digit", "Errors by digit", "Wrong test images; shaded: the digits " + tuned + " that were tuned", "", 900, 400, "", ""};
+  figure.caption =
+      "Errors on the test images of each digit, by the base and by " + adapted.name + ". The digits that were tuned are shaded.";
   figure.data = error_data(*before, *after);
   const double high = std::max(1.15 * static_cast<double>(std::max(most(*before), most(*after))), 5.0);
-  figure.script = place_axes(figure, {64, 64, 880, 320}) + axis_name(figure, 472, "Digit") + shade(tuned) + "set xrange [-0.5:9.5]\nset yrange [0:" + exact(high) +
-                  "]\nset xtics 1 scale 0\nset boxwidth 0.36\nset key at " +
+  figure.script = place_axes(figure, {64, 64, 880, 320}) + axis_name(figure, 472, "Digit") + shade(tuned) +
+                  "set xrange [-0.5:9.5]\nset yrange [0:" + exact(high) + "]\nset xtics 1 scale 0\nset boxwidth 0.36\nset key at " +
                   at_pixel(figure, 884, 374) + " right top horizontal\nplot " + bars("2", "-0.2", kGrey, "base") + ", " +
                   bars("3", "+0.2", kBlue, adapted.name) + '\n';
   return figure;
 }
 
-std::vector<Figure> digits_figures(const Results& results, const std::string& tuned, const std::string& shown,
-                                   const Published& published, const std::vector<GridDigit>& grid) {
+std::vector<Figure> digits_figures(const Results& results, const std::string& tuned, const std::string& shown, const Published& published,
+                                   const std::vector<GridDigit>& grid) {
   std::vector<Figure> figures;
   if (!rank_points(results, tuned, published).empty()) {
     figures.push_back(accuracy_by_rank(results, tuned, published));

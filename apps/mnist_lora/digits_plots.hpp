@@ -22,7 +22,7 @@ Figure errors_by_digit(const Run& base, const Run& adapted, const std::string& t
 
 /// Those of the above that the results have data for, then the grid unless it is empty.
 /// @param shown name of the run that is compared with the base
-std::vector<Figure> digits_figures(const Results& results, const std::string& tuned, const std::string& shown,
-                                   const Published& published, const std::vector<GridDigit>& grid);
+std::vector<Figure> digits_figures(const Results& results, const std::string& tuned, const std::string& shown, const Published& published,
+                                   const std::vector<GridDigit>& grid);
 
 }  // namespace mnist_lora

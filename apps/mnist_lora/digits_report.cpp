@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "apps/mnist_lora/digit_set.hpp"
+#include "datasets/digits.hpp"
 #include "apps/mnist_lora/digits_plots.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
 #include "apps/mnist_lora/text.hpp"
@@ -29,8 +29,8 @@ bool base_is_back(const Results& results) {
 }
 
 std::string summary_of(const Results& results, const DigitsStory& story, const Run* best) {
-  std::string text = "A model was trained on the digits " + story.base_digits + " and then frozen; low-rank adapters were trained on the digits " +
-                     story.tuned + ".";
+  std::string text = "A model was trained on the digits " + story.base_digits +
+                     " and then frozen; low-rank adapters were trained on the digits " + story.tuned + ".";
   const Run* base = base_run(results);
   if (base != nullptr && best != nullptr) {
     text += " On test images of " + story.tuned + " the base is right for " + percent(test_accuracy(*base, story.tuned, true)) + ", with " +

@@ -18,9 +18,9 @@ struct DigitsStory {
   std::string base_digits = "0-4";
   std::string tuned = "5-9";
   Published published;
-  std::string published_note;     ///< where the published numbers come from: a footnote
-  std::vector<GridDigit> grid;    ///< test images to show
-  std::string grid_run;           ///< the run that `adapted` of the grid is by; empty: best_run
+  std::string published_note;                                 ///< where the published numbers come from: a footnote
+  std::vector<GridDigit> grid;                                ///< test images to show
+  std::string grid_run;                                       ///< the run that `adapted` of the grid is by; empty: best_run
   std::vector<std::pair<std::string, std::string>> settings;  ///< more of them: command line, data set, optimizer
 };
 

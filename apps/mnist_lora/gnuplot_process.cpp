@@ -31,14 +31,14 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 
 File unnamed_file() {
   File file(std::tmpfile());
-  lora::require(file != nullptr, kWhere, "no temporary file: ", std::strerror(errno), "; free some space in /tmp");
+  lora::require(file != nullptr, kWhere, "no temporary file: ", std::strerror(errno), "; free some space for temporary files");
   return file;
 }
 
 File unnamed_file_with(const std::string& text) {
   File file = unnamed_file();
   const bool written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() && std::fflush(file.get()) == 0;
-  lora::require(written, kWhere, "no temporary file: ", std::strerror(errno), "; free some space in /tmp");
+  lora::require(written, kWhere, "no temporary file: ", std::strerror(errno), "; free some space for temporary files");
   std::rewind(file.get());
   return file;
 }
@@ -121,7 +121,8 @@ class Parts {
 }  // namespace
 
 std::vector<std::string> render_figures(const std::vector<Figure>& figures, const fs::path& folder, const std::string& program) {
-  lora::require(gnuplot_available(program), kWhere, program, " is not installed; apt-get install -y gnuplot-nox, then run the command again");
+  lora::require(gnuplot_available(program), kWhere, program,
+                " is not installed; apt-get install -y gnuplot-nox, then run the command again");
   std::error_code error;
   fs::create_directories(folder, error);
   lora::require(!error, kWhere, "cannot make the folder ", folder, ": ", error.message());

@@ -106,7 +106,14 @@ bool has_epochs(const Results& results) { return !drawn_runs(results).empty(); }
 
 Figure learning_curves(const Results& results) {
   const std::vector<const Run*> runs = drawn_runs(results);
-  Figure figure{"learning_curves", "Learning curves", "Each run validates on held-out images of the digits that it is trained on", "", 900, 430, "", ""};
+  Figure figure{"learning_curves",
+                "Learning curves",
+                "Each run validates on held-out images of the digits that it is trained on",
+                "",
+                900,
+                430,
+                "",
+                ""};
   for (const Run* run : runs) {
     figure.width = std::max(figure.width, 796 + 9 * static_cast<int>(display_width(run->name)));  // the legend's room
   }
@@ -116,8 +123,9 @@ Figure learning_curves(const Results& results) {
   const double top = figure.height - 100;
   const std::string panel_end = "unset label\n";
   figure.script = "set multiplot\n" + epoch_axis(runs) + place_axes(figure, {64, 64, 360, top}) + axis_name(figure, 212, "Epoch") +
-                  text_at(at_pixel(figure, 64, top + 18), "Training loss", kPanelLook) + log_axis(range_of(values_of(runs, &EpochRow::loss))) +
-                  curves(runs, 2, false) + panel_end + "unset logscale\nset ytics autofreq\n" + place_axes(figure, {424, 64, 720, top}) + axis_name(figure, 572, "Epoch") +
+                  text_at(at_pixel(figure, 64, top + 18), "Training loss", kPanelLook) +
+                  log_axis(range_of(values_of(runs, &EpochRow::loss))) + curves(runs, 2, false) + panel_end +
+                  "unset logscale\nset ytics autofreq\n" + place_axes(figure, {424, 64, 720, top}) + axis_name(figure, 572, "Epoch") +
                   text_at(at_pixel(figure, 424, top + 18), "Validation accuracy, %", kPanelLook) +
                   percent_axis(range_of(values_of(runs, &EpochRow::val_accuracy))) + "set key at " + at_pixel(figure, 738, top + 6) +
                   " left top vertical Left reverse\n" + curves(runs, 3, true) + "unset multiplot\n";

@@ -91,7 +91,10 @@ void add_run_options(CLI::App& command, CommonOptions& o) {
       ->check(between(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()));
   path_option(command, "--data", o.data, "Folder of IDX files, gz or not; without it the MNIST that comes with the program");
   if (!o.out.empty()) {
-    command.add_option("--out", o.out, "Where results, adapters, plots and report go")->group(kRunGroup)->type_name("DIR")->default_str(o.out.string());
+    command.add_option("--out", o.out, "Where results, adapters, plots and report go")
+        ->group(kRunGroup)
+        ->type_name("DIR")
+        ->default_str(o.out.string());
   }
   command.add_flag("--json", o.json, "One JSON object on stdout, progress on stderr")->group(kRunGroup);
   command.add_flag("--quiet", o.quiet, "No progress")->group(kRunGroup);
@@ -121,10 +124,10 @@ CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::v
       ->default_str(joined(ranks));
 }
 
-CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, DigitSet& digits, const std::string& text) {
-  return parsed_option(command, flag, text, [&digits](const std::string& value) { digits = parse_digits(value); })
+CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, lora::datasets::DigitSet& digits, const std::string& text) {
+  return parsed_option(command, flag, text, [&digits](const std::string& value) { digits = lora::datasets::DigitSet::parse(value); })
       ->type_name("DIGITS")
-      ->default_str(format_digits(digits));
+      ->default_str(digits.str());
 }
 
 CLI::Option* add_names_option(CLI::App& command, const std::string& flag, std::vector<std::string>& names,

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/mnist_lora/digit_set.hpp"
+#include "datasets/digits.hpp"
 
 namespace CLI {
 class App;
@@ -17,11 +17,11 @@ namespace mnist_lora {
 
 /// Set the command's own defaults before add_common_options: the help shows them.
 struct CommonOptions {
-  std::string device = "cpu";   ///< cpu, cuda or auto
-  int threads = 0;              ///< 0: the library's default
+  std::string device = "cpu";  ///< cpu, cuda or auto
+  int threads = 0;             ///< 0: the library's default
   std::uint64_t seed = 0;
-  std::filesystem::path data;   ///< empty: the MNIST that comes with the program
-  std::filesystem::path out;    ///< empty in files-only commands
+  std::filesystem::path data;  ///< empty: the MNIST that comes with the program
+  std::filesystem::path out;   ///< empty in files-only commands
   std::int64_t batch_size = 64;
   double lr = 1e-3;
   int epochs = 10;
@@ -40,9 +40,10 @@ void add_training_options(CLI::App& command, CommonOptions& options);
 void add_common_options(CLI::App& command, CommonOptions& options);
 
 /// `--ranks 1,2,4`: positive integers up to `most`, each once. The value of `ranks` is the default.
-CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::vector<int>& ranks, const std::string& text, int most = 4096);
+CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::vector<int>& ranks, const std::string& text,
+                              int most = 4096);
 /// `--tune 5-9`. The value of `digits` is the default.
-CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, DigitSet& digits, const std::string& text);
+CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, lora::datasets::DigitSet& digits, const std::string& text);
 /// `--adapters lora,dora`: names out of `known`, each once. The value of `names` is the default.
 CLI::Option* add_names_option(CLI::App& command, const std::string& flag, std::vector<std::string>& names,
                               const std::vector<std::string>& known, const std::string& text);

@@ -25,9 +25,10 @@ inline const std::string kSmallFont = "font 'DejaVu Sans,12.5'";
 inline const std::string kPanelLook = "left font 'DejaVu Sans:Bold,14' textcolor rgb " + kInk;
 
 /// Bottom and left axis only, horizontal grid lines behind the data, quiet tics.
-inline const std::string kCommonStyle =
-    "set border 3 lw 1 lc rgb " + kLine + "\nset tics nomirror out scale 0.4 textcolor rgb " + kMuted + "\nset grid ytics noxtics back lt 1 lw 1 lc rgb " +
-    kGrid + "\nset key noautotitle noenhanced textcolor rgb " + kInk + " samplen 1.6 spacing 1.25\nset datafile missing 'NaN'\nset format '%g'\n";
+inline const std::string kCommonStyle = "set border 3 lw 1 lc rgb " + kLine + "\nset tics nomirror out scale 0.4 textcolor rgb " + kMuted +
+                                        "\nset grid ytics noxtics back lt 1 lw 1 lc rgb " + kGrid +
+                                        "\nset key noautotitle noenhanced textcolor rgb " + kInk +
+                                        " samplen 1.6 spacing 1.25\nset datafile missing 'NaN'\nset format '%g'\n";
 
 /// From light (0) to dark blue (1), for series in an order such as the rank.
 std::string sequential_colour(double position);

@@ -10,13 +10,13 @@ namespace mnist_lora {
 
 /// What to draw. `script` draws on any terminal and is run once for each; it begins from gnuplot's defaults and the common style.
 struct Figure {
-  std::string name;     ///< file name without its extension
-  std::string title;    ///< drawn above, bold; also what a screen reader says
-  std::string subtitle; ///< drawn below the title, small
-  std::string caption;  ///< for the report
-  int width = 900;      ///< pixels, as are all measures below
+  std::string name;      ///< file name without its extension
+  std::string title;     ///< drawn above, bold; also what a screen reader says
+  std::string subtitle;  ///< drawn below the title, small
+  std::string caption;   ///< for the report
+  int width = 900;       ///< pixels, as are all measures below
   int height = 430;
-  std::string data;     ///< data blocks: `$name << EOD` and so on
+  std::string data;  ///< data blocks: `$name << EOD` and so on
   std::string script;
 };
 

@@ -62,8 +62,9 @@ std::string table_element(const ReportTable& table) {
   }
   const std::string whole = text_element("caption", "", table.caption) + header_row(table) + element("tbody", "", rows);
   const std::string scroll = "class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + escape_html(table.caption) + '"';
-  return heading(table.caption) + element("div", "class=\"table\"", element("div", scroll, element("table", "", whole)) +
-                                                                        (table.note.empty() ? "" : text_element("p", "class=\"note\"", table.note)));
+  return heading(table.caption) + element("div", "class=\"table\"",
+                                          element("div", scroll, element("table", "", whole)) +
+                                              (table.note.empty() ? "" : text_element("p", "class=\"note\"", table.note)));
 }
 
 std::string table_elements(const std::vector<ReportTable>& tables) {

@@ -22,9 +22,9 @@ struct ReportTable {
 };
 
 struct ReportFigure {
-  std::string name;     ///< unique in the page, letters, digits, - and _
+  std::string name;  ///< unique in the page, letters, digits, - and _
   std::string caption;
-  std::string svg;      ///< as render_figures gives it
+  std::string svg;  ///< as render_figures gives it
 };
 
 /// A number worth a card at the top: value `98.5 %`, label `on digits 5-9 with rank 64`.

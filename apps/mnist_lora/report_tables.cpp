@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/mnist_lora/digit_set.hpp"
+#include "datasets/digits.hpp"
 #include "apps/mnist_lora/text.hpp"
 
 namespace mnist_lora {
@@ -39,7 +39,8 @@ Column column(const Results& results, std::string header, const Value& value) {
 double without_adapters(const Run& run, const std::string& digits) { return test_accuracy(run, digits, run.adapter == "none"); }
 
 std::vector<Column> accuracy_columns(const Results& results, const std::string& tuned, const Published& published) {
-  const std::string others = format_digits(complement(parse_digits(tuned)));
+  const lora::datasets::DigitSet others = lora::datasets::DigitSet::parse(tuned).complement();
+  const std::string others_name = others.str();
   const auto on = [&](std::string header, const std::string& digits) {
     return column(results, std::move(header), [&digits](const Run& run) { return test_accuracy(run, digits, true); });
   };
@@ -51,7 +52,7 @@ std::vector<Column> accuracy_columns(const Results& results, const std::string& 
     }));
   }
   if (!others.empty()) {
-    columns.push_back(on("Digits " + others, others));
+    columns.push_back(on("Digits " + others_name, others_name));
   }
   columns.push_back(on("All digits", "0-9"));
   columns.push_back(column(results, "All, adapter off", [](const Run& run) { return without_adapters(run, "0-9"); }));
@@ -73,7 +74,11 @@ std::string share_of(const Run& run, const Run* base) {
 
 std::vector<Cell> run_cells(const Run& run, const Run* base) {
   const bool plain = run.adapter == "none";
-  return {{run.name},  {run.adapter}, {run.train_digits}, {plain ? "-" : std::to_string(run.rank)}, {grouped(run.parameters.trainable)},
+  return {{run.name},
+          {run.adapter},
+          {run.train_digits},
+          {plain ? "-" : std::to_string(run.rank)},
+          {grouped(run.parameters.trainable)},
           {share_of(run, base)}};
 }
 
@@ -93,8 +98,9 @@ ReportTable runs_table(const Results& results, const std::string& tuned, const P
       table.rows[i].push_back({fixed(values.values[i], 2), mark && results.runs[i].adapter != "none" && values.values[i] == best});
     }
   }
-  table.note = "Accuracies in per cent; validation is on held-out training images of the run's own digits after the last epoch, the other "
-               "columns are on test images. The best adapter of a column is marked.";
+  table.note =
+      "Accuracies in per cent; validation is on held-out training images of the run's own digits after the last epoch, the other "
+      "columns are on test images. The best adapter of a column is marked.";
   return table;
 }
 

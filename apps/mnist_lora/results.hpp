@@ -27,9 +27,9 @@ struct EpochRow {
 };
 
 struct TestRow {
-  std::string digits;    ///< the test images' digits, as `5-9`
-  bool enabled = true;   ///< adapters on
-  double accuracy = 0;   ///< per cent
+  std::string digits;   ///< the test images' digits, as `5-9`
+  bool enabled = true;  ///< adapters on
+  double accuracy = 0;  ///< per cent
   double loss = 0;
   std::array<std::int64_t, 10> errors_per_digit{};
 };

@@ -171,10 +171,14 @@ std::string file_text(const std::filesystem::path& path) {
 }  // namespace
 
 Json to_json(const Results& results) {
-  return {{"command", results.command},       {"version", results.version},
-          {"device", results.device},         {"threads", results.threads},
-          {"seed", results.seed},             {"seconds", results.seconds},
-          {"peak_bytes", results.peak_bytes}, {"runs", rows_json(results.runs, run_json)}};
+  return {{"command", results.command},
+          {"version", results.version},
+          {"device", results.device},
+          {"threads", results.threads},
+          {"seed", results.seed},
+          {"seconds", results.seconds},
+          {"peak_bytes", results.peak_bytes},
+          {"runs", rows_json(results.runs, run_json)}};
 }
 
 Results results_from_json(const Json& json, std::string_view source) {

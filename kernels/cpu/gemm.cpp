@@ -1,6 +1,7 @@
 // Row gemm: Eigen multiplies tiles of the result, cut by shape alone, so the bits do not depend on the number of threads.
 
 #include <algorithm>
+#include <cstdint>
 
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/eigen.hpp"
@@ -29,18 +30,22 @@ struct Cut {
   Index tiles() const { return batch * tiles_m * tiles_n; }
 };
 
-constexpr Index kTileWork = 1 << 20;  // multiplications of a tile, at least: 10 to 20 microseconds
+constexpr std::uint64_t kTileWork = 1 << 20;  // multiplications of a tile: 10 to 20 microseconds
+constexpr std::uint64_t kMaxTiles = 16;       // of one result; more would pack the same operands more often
 
 Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 
+/// Half of a side, rounded up to what fills vectors.
+Index half_of(Index side) { return ceil_div(ceil_div(side, 2), 16) * 16; }
+
+/// Halves the longer side until tiles are small enough.
 Cut cut_result(Index batch, Index m, Index n, Index k) {
   Cut cut{batch, m, n, k, std::max<Index>(m, 1), std::max<Index>(n, 1), 1, 1};
-  const Index work = m * n * std::max<Index>(k, 1);
-  const Index parts = std::clamp<Index>(work / kTileWork, 1, 64);
-  // Long tiles along the longer side; the other one is cut only where that gives too few.
-  Index& longer = m >= n ? cut.tile_m : cut.tile_n;
-  longer = std::max<Index>(48, ceil_div(ceil_div(longer, parts), 16) * 16);
-  longer = std::min(longer, std::max<Index>(std::max(m, n), 1));
+  const auto work = static_cast<std::uint64_t>(m * n * k);
+  for (auto tiles = std::clamp<std::uint64_t>(work / kTileWork, 1, kMaxTiles); tiles > 1; tiles /= 2) {
+    Index& longer = cut.tile_n > cut.tile_m ? cut.tile_n : cut.tile_m;
+    longer = std::min(longer, half_of(longer));
+  }
   cut.tiles_m = ceil_div(m, cut.tile_m);
   cut.tiles_n = ceil_div(n, cut.tile_n);
   return cut;

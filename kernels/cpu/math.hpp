@@ -22,12 +22,12 @@ template <class T>
 #endif
 }
 
-/// What the two floating types differ in for exp.
+/// How the two floating types differ.
 template <class T>
-struct ExpTraits;
+struct FloatTraits;
 
 template <>
-struct ExpTraits<float> {
+struct FloatTraits<float> {
   using Bits = std::uint32_t;
   static constexpr int kMantissa = 23, kBias = 127, kDegree = 7;
   static constexpr float kRound = 0x1.8p23f;                   // adding it rounds to a whole number in the low bits
@@ -36,7 +36,7 @@ struct ExpTraits<float> {
 };
 
 template <>
-struct ExpTraits<double> {
+struct FloatTraits<double> {
   using Bits = std::uint64_t;
   static constexpr int kMantissa = 52, kBias = 1023, kDegree = 13;
   static constexpr double kRound = 0x1.8p52;
@@ -44,10 +44,17 @@ struct ExpTraits<double> {
   static constexpr double kLn2High = 0x1.62e42fefap-1, kLn2Low = 0x1.cf79abc9e3b3ap-40;
 };
 
+/// `value`, or 0 unless `keep`: a mask, as g++ makes a branch of a choice that AVX-512 does not have as an instruction.
+template <class T>
+[[gnu::always_inline]] inline T kept_if(bool keep, T value) {
+  using Bits = typename FloatTraits<T>::Bits;
+  return std::bit_cast<T>(static_cast<Bits>(std::bit_cast<Bits>(value) & (Bits{0} - static_cast<Bits>(keep))));
+}
+
 /// 2^n for the whole number n that `rounded` = n + kRound holds; -bias < n <= bias.
 template <class T>
 [[gnu::always_inline]] inline T power_of_two(T rounded) {
-  using Traits = ExpTraits<T>;
+  using Traits = FloatTraits<T>;
   using Bits = typename Traits::Bits;
   const Bits n = std::bit_cast<Bits>(rounded) - std::bit_cast<Bits>(Traits::kRound);
   return std::bit_cast<T>(static_cast<Bits>((n + Traits::kBias) << Traits::kMantissa));
@@ -57,7 +64,7 @@ template <class T>
 ///   x = n ln 2 + r, |r| <= ln 2 / 2;  e^x = 2^(n/2) 2^(n - n/2) e^r, e^r by its Taylor series
 template <class T>
 [[gnu::always_inline]] inline T fast_exp(T x) {
-  using Traits = ExpTraits<T>;
+  using Traits = FloatTraits<T>;
   x = x < Traits::kMin ? Traits::kMin : x;
   x = x > Traits::kMax ? Traits::kMax : x;
   const T n = mul_add(x, T(1.4426950408889634), Traits::kRound) - Traits::kRound;
@@ -72,10 +79,19 @@ template <class T>
   return series * power_of_two<T>(half) * power_of_two<T>(other + Traits::kRound);
 }
 
-/// The scalar functions of the CPU: those of pointwise_ops.hpp, exp by fast_exp. kVector: loops over it vectorise.
+/// The scalar functions of the CPU: those of pointwise_ops.hpp, some in a form that vectorises. kVector: loops over value do.
 template <class Op>
 struct CpuOp : Op {
   static constexpr bool kVector = true;
+};
+
+template <>
+struct CpuOp<kernels::unary::relu> : kernels::unary::relu {
+  static constexpr bool kVector = true;
+  template <class T>
+  [[gnu::always_inline]] static inline T slope(T x, T) {
+    return kept_if(x > T(0), T(1));
+  }
 };
 
 template <>

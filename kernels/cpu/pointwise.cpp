@@ -83,10 +83,10 @@ void unary_grad(const Context&, UnaryOp op, const ConstView& x, const ConstView&
         T* to = gx.ptr<T>() + offset[0];
         const T *g = gy.ptr<T>() + offset[1], *px = x.ptr<T>() + offset[2], *py = y.ptr<T>() + offset[3];
         if (contiguous) {
-          return slope_times<Op>(n, px, py, g, to);
+          return slope_times<CpuOp<Op>>(n, px, py, g, to);
         }
         for (Index i = 0; i < n; ++i) {
-          to[i * out] = g[i * in] * Op::slope(px[i * sx], py[i * sy]);
+          to[i * out] = g[i * in] * CpuOp<Op>::slope(px[i * sx], py[i * sy]);
         }
       });
     });

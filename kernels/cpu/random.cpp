@@ -5,44 +5,45 @@
 
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
+#include "kernels/cpu/math.hpp"
 #include "kernels/cpu/walk.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
 namespace {
 
-constexpr int kBlocks = 16;  // made together, a vector lane each
-constexpr int kWords = 4 * kBlocks;
+constexpr Index kBlocks = 64;  // made together, so that a round is a loop over vectors
+constexpr Index kWords = 4 * kBlocks;
 
 /// Words of blocks first .. first + kBlocks - 1 in their order.
 void philox_words(const PhiloxState& random, std::uint64_t first, std::uint32_t (&words)[kWords]) {
   std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
-  for (int i = 0; i < kBlocks; ++i) {
+  each(kBlocks, [&](Index i) {
     const std::uint64_t at = random.offset + first + static_cast<std::uint64_t>(i);
     c0[i] = static_cast<std::uint32_t>(at);
     c1[i] = static_cast<std::uint32_t>(at >> 32);
     c2[i] = static_cast<std::uint32_t>(random.stream);
     c3[i] = static_cast<std::uint32_t>(random.stream >> 32);
-  }
+  });
   auto key0 = static_cast<std::uint32_t>(random.seed);
   auto key1 = static_cast<std::uint32_t>(random.seed >> 32);
   for (int round = 0; round < 10; ++round) {
-    for (int i = 0; i < kBlocks; ++i) {
+    each(kBlocks, [&](Index i) {
       const std::uint64_t a = std::uint64_t{0xD2511F53u} * c0[i];
       const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * c2[i];
       c0[i] = static_cast<std::uint32_t>(b >> 32) ^ c1[i] ^ key0;
       c1[i] = static_cast<std::uint32_t>(b);
       c2[i] = static_cast<std::uint32_t>(a >> 32) ^ c3[i] ^ key1;
       c3[i] = static_cast<std::uint32_t>(a);
-    }
+    });
     key0 += 0x9E3779B9u;
     key1 += 0xBB67AE85u;
   }
-  for (int i = 0; i < kBlocks; ++i) {
+  each(kBlocks, [&](Index i) {
     words[4 * i] = c0[i];
     words[4 * i + 1] = c1[i];
     words[4 * i + 2] = c2[i];
     words[4 * i + 3] = c3[i];
-  }
+  });
 }
 
 /// Calls f(words, first, count) for elements first .. first + count - 1, which take `per_element` words each.
@@ -59,13 +60,20 @@ void for_words(const PhiloxState& random, Index numel, Index per_element, const 
 }
 static_assert(kGrain % kWords == 0, "pieces begin with a whole set of blocks");
 
-/// low + span u, rounded the same way on every machine: in f32 the product is exact in double, in f64 it is not rounded.
-[[gnu::always_inline]] inline float uniform_in(double low, double span, const std::uint32_t* word) {
-  return static_cast<float>(low + static_cast<double>(static_cast<float>(span)) * static_cast<double>(word[0] >> 8) * 0x1p-24);
+/// Uniforms in [0, 1), as uniform_f32 and uniform_f64 have them.
+[[gnu::always_inline]] inline double unit_f32(std::uint32_t word) { return static_cast<double>(word >> 8) * 0x1p-24; }
+[[gnu::always_inline]] inline double unit_f64(const std::uint32_t* word) {
+  return static_cast<double>(((std::uint64_t{word[1]} << 32) | word[0]) >> 11) * 0x1p-53;
 }
-[[gnu::always_inline]] inline double uniform_in(double low, double span, const std::uint32_t* word, double) {
-  const std::uint64_t bits = ((std::uint64_t{word[1]} << 32) | word[0]) >> 11;
-  return std::fma(span, static_cast<double>(bits) * 0x1p-53, low);
+
+/// low + span u, rounded the same way on every machine: in f32 the product is exact in double, in f64 it is not rounded.
+template <class T>
+[[gnu::always_inline]] inline T uniform_in(double low, double span, const std::uint32_t* word) {
+  if constexpr (sizeof(T) == 4) {
+    return static_cast<float>(low + static_cast<double>(static_cast<float>(span)) * unit_f32(*word));
+  } else {
+    return std::fma(span, unit_f64(word), low);
+  }
 }
 
 /// Two independent standard normals from two uniforms in [0, 1). @source Box & Muller 1958
@@ -76,11 +84,6 @@ Pair box_muller(double u, double v) {
   const double radius = std::sqrt(-2.0 * std::log(1.0 - u));
   const double angle = 6.283185307179586477 * v;
   return {radius * std::cos(angle), radius * std::sin(angle)};
-}
-
-double unit_f32(std::uint32_t word) { return static_cast<double>(word >> 8) * 0x1p-24; }
-double unit_f64(const std::uint32_t* word) {
-  return static_cast<double>(((std::uint64_t{word[1]} << 32) | word[0]) >> 11) * 0x1p-53;
 }
 
 template <class T>
@@ -103,11 +106,7 @@ void uniform(const Context&, const PhiloxState& random, double low, double high,
   visit_real(out.dtype, [&]<class T>(Tag<T>) {
     for_words(random, numel, kWordsPerElement<T>, [=, to = out.ptr<T>()](const std::uint32_t(&words)[kWords], Index first, Index count) {
       for (Index j = 0; j < count; ++j) {
-        if constexpr (sizeof(T) == 4) {
-          to[first + j] = uniform_in(low, span, words + j);
-        } else {
-          to[first + j] = uniform_in(low, span, words + 2 * j, T());
-        }
+        to[first + j] = uniform_in<T>(low, span, words + j * kWordsPerElement<T>);
       }
     });
   });
@@ -136,8 +135,7 @@ void dropout(const Context&, const PhiloxState& random, double p, const ConstVie
     const T keep = static_cast<T>(1.0 - p);
     for_words(random, numel, 1, [=, from = x.ptr<T>(), to = y.ptr<T>()](const std::uint32_t(&words)[kWords], Index first, Index count) {
       each(count, [=, &words](Index j) {
-        const T kept = from[first + j] / keep;
-        to[first + j] = (words[j] >> 8) < threshold ? T(0) : kept;
+        to[first + j] = kept_if((words[j] >> 8) >= threshold, from[first + j] / keep);
       });
     });
   });

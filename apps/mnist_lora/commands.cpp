@@ -1,0 +1,81 @@
+#include "apps/mnist_lora/commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "apps/mnist_lora/command_line.hpp"
+#include "apps/mnist_lora/digits.hpp"
+#include "apps/mnist_lora/inspect.hpp"
+#include "apps/mnist_lora/models.hpp"
+#include "apps/mnist_lora/predict.hpp"
+
+namespace mnist_lora {
+
+namespace {
+
+std::string joined(int argc, const char* const* argv) {
+  std::string text = "mnist_lora";
+  for (int i = 1; i < argc; ++i) {
+    text += std::string(" ") + argv[i];
+  }
+  return text;
+}
+
+void add_digits(CLI::App& app, const std::string& command_line) {
+  CLI::App* command = app.add_subcommand("digits", "Train a perceptron on some digits and LoRA of several ranks on the others");
+  const auto options = std::make_shared<DigitsOptions>();
+  options->command_line = command_line;
+  options->common.out = "out/digits";
+  options->common.lr = 0;
+  add_digits_option(*command, "--base", options->base, "Digits that the base is trained on");
+  add_digits_option(*command, "--tune", options->tune, "Digits that the adapters are trained on");
+  add_ranks_option(*command, "--ranks", options->ranks, "Ranks of LoRA, one run each");
+  add_common_options(*command, options->common);
+  describe(*command, {"mnist_lora digits", "mnist_lora digits --ranks 4,8 --epochs 3 --out out/quick", "mnist_lora digits --resume"});
+  command->callback([options] { run_digits(*options); });
+}
+
+void add_predict(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("predict", "Write the logits of a model for images in a file");
+  const auto options = std::make_shared<PredictOptions>();
+  const auto file = [&](const std::string& flag, std::filesystem::path& path, const std::string& text, const char* type) {
+    return command->add_option(flag, path, text)->type_name(type)->group("Files");
+  };
+  command->add_option("--model", options->model, "Architecture of the weights")->capture_default_str()->type_name("NAME")->check(CLI::IsMember(model_names()))->group("Files");
+  file("--weights", options->weights, "Weights as PyTorch names them, safetensors", "FILE")->required();
+  file("--adapter", options->adapter, "PEFT folder to attach", "DIR");
+  file("--input", options->input, "Holds x [N,1,28,28], used as given", "FILE")->required();
+  file("--output", options->output, "Gets logits [N,10]", "FILE")->required();
+  add_run_options(*command, options->common);
+  describe(*command, {"mnist_lora predict --weights base.safetensors --adapter adapters/lora-r8 --input x.safetensors --output y.safetensors"});
+  command->callback([options] { run_predict(*options); });
+}
+
+void add_inspect(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("inspect", "Show what a safetensors file or an adapter folder holds");
+  struct Options {
+    std::filesystem::path path;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  command->add_option("path", options->path, "Safetensors file or PEFT folder")->required();
+  command->add_flag("--json", options->json, "One JSON object");
+  describe(*command, {"mnist_lora inspect out/digits/adapters/lora-r8"});
+  command->callback([options] { run_inspect(options->path, options->json); });
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv) {
+  CLI::App app("LoRA experiments on MNIST, with no Python anywhere", "mnist_lora");
+  app.set_version_flag("--version", LORA_VERSION);
+  app.require_subcommand(1);
+  add_digits(app, joined(argc, argv));
+  add_predict(app);
+  add_inspect(app);
+  describe(app, {"mnist_lora digits --epochs 3", "mnist_lora COMMAND --help"});
+  return run_cli(app, argc, argv);
+}
+
+}  // namespace mnist_lora

@@ -1,0 +1,139 @@
+#include "apps/mnist_lora/digits.hpp"
+
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "apps/mnist_lora/console.hpp"
+#include "apps/mnist_lora/device.hpp"
+#include "apps/mnist_lora/digits_plan.hpp"
+#include "apps/mnist_lora/digits_report.hpp"
+#include "apps/mnist_lora/digits_test.hpp"
+#include "apps/mnist_lora/interrupt.hpp"
+#include "apps/mnist_lora/results.hpp"
+#include "apps/mnist_lora/train_run.hpp"
+#include "core/base/memory.hpp"
+#include "core/base/rng.hpp"
+#include "lora/lora.hpp"
+#include "lora/peft_files.hpp"
+#include "models/mlp.hpp"
+#include "nn/weights_file.hpp"
+
+namespace mnist_lora {
+
+namespace {
+
+std::string joined(const std::vector<int>& values) {
+  std::string text;
+  for (const int value : values) {
+    text += (text.empty() ? "" : ",") + std::to_string(value);
+  }
+  return text;
+}
+
+Settings settings_of(const DigitsOptions& o, const std::filesystem::path& data) {
+  return {{"command", "digits"},
+          {"--seed", std::to_string(o.common.seed)},
+          {"--data", std::filesystem::weakly_canonical(data).string()},
+          {"--batch-size", std::to_string(o.common.batch_size)},
+          {"--lr", std::to_string(o.common.lr)},
+          {"--epochs", std::to_string(o.common.epochs)},
+          {"--patience", std::to_string(o.common.patience)},
+          {"--limit", std::to_string(o.common.limit)},
+          {"--base", o.base.str()},
+          {"--tune", o.tune.str()},
+          {"--ranks", joined(o.ranks)}};
+}
+
+/// One experiment: its folder, its images, and the runs so far.
+class Digits {
+ public:
+  Digits(const DigitsOptions& options, const std::filesystem::path& data)
+      : options_(options),
+        data_(data),
+        workspace_(options.common.out, settings_of(options, data), options.common.resume),
+        training_(data, options.common.limit, options.common.seed, {options.base, options.tune}),
+        log_(workspace_.log(), options.common.resume ? lora::nn::CsvLog::Existing::keep : lora::nn::CsvLog::Existing::replace) {}
+
+  Results run() {
+    const auto start = std::chrono::steady_clock::now();
+    Results results = describe_results("digits", options_.common);
+    for (const RunPlan& plan : digits_plan(options_)) {
+      results.runs.push_back(run_or_recall(plan));
+      results.peak_bytes = std::max(results.peak_bytes, results.runs.back().peak_bytes);
+    }
+    story_.grid = test_digits(results, options_, data_, workspace_);
+    results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return results;
+  }
+
+  /// Writes results and report; gives a notice for the terminal.
+  std::string write(const Results& results) {
+    write_results(workspace_.results(), results);
+    workspace_.close();
+    story_.base_digits = options_.base.str();
+    story_.tuned = options_.tune.str();
+    story_.published = digits_published(options_);
+    story_.settings = {{"Command", options_.command_line}, {"Data", data_.string()}, {"Optimizer", "AdamW, one-cycle learning rate"}};
+    return write_digits_report(workspace_.folder(), results, story_);
+  }
+
+ private:
+  Run run_or_recall(const RunPlan& plan) {
+    if (const Run* run = workspace_.finished(plan.name)) {
+      return *run;
+    }
+    lora::default_generator() = lora::Generator(options_.common.seed, plan.random_stream());
+    lora::models::Mlp model;
+    const Run run = plan.is_base() ? train_base(model, plan) : train_adapter(model, plan);
+    workspace_.finish(run);
+    return run;
+  }
+
+  Run train_base(lora::models::Mlp& model, const RunPlan& plan) {
+    const Run run = train_run(model, plan, training_, options_.common, workspace_, log_);
+    lora::nn::save_weights(model, workspace_.base_weights());
+    return run;
+  }
+
+  Run train_adapter(lora::models::Mlp& model, const RunPlan& plan) {
+    lora::nn::load_weights(model, workspace_.base_weights());
+    lora::LoraConfig config;
+    config.r = plan.rank;
+    config.lora_alpha = plan.alpha;
+    config.target_modules = {"fc1", "fc2", "fc3"};
+    const lora::AttachedAdapter adapter = lora::attach(model, config);
+    const Run run = train_run(model, plan, training_, options_.common, workspace_, log_);
+    lora::save_adapter(adapter, workspace_.adapter_folder(plan.name));
+    return run;
+  }
+
+  const DigitsOptions& options_;
+  std::filesystem::path data_;
+  Workspace workspace_;
+  TrainingData training_;
+  lora::nn::CsvLog log_;
+  DigitsStory story_;
+};
+
+}  // namespace
+
+void run_digits(const DigitsOptions& options) {
+  lora::require((options.base.size() > 0) && (options.tune.size() > 0), "digits", "--base and --tune need at least one digit each");
+  const InterruptGuard guard;
+  apply_device(options.common);
+  Digits experiment(options, options.common.data.empty() ? bundled_mnist() : options.common.data);
+  const Results results = experiment.run();
+  const std::string notice = experiment.write(results);
+  if (options.common.json) {
+    std::cout << to_text(results);
+  } else if (!options.common.quiet) {
+    print_summary(std::cout, results, options.tune.str(), use_colour(stdout));
+    std::cout << "Report: " << (options.common.out / "report.html").string() << '\n';
+  }
+  if (!notice.empty()) {
+    std::cerr << notice << '\n';
+  }
+}
+
+}  // namespace mnist_lora

@@ -1,0 +1,96 @@
+#include "apps/mnist_lora/experiment_data.hpp"
+
+#include <utility>
+
+namespace mnist_lora {
+
+namespace {
+
+using lora::Index;
+using lora::datasets::DataLoader;
+using lora::datasets::DigitSet;
+using lora::datasets::ImageSet;
+using lora::datasets::LoaderOptions;
+using lora::datasets::Split2;
+
+constexpr double kValidationShare = 0.2;
+constexpr std::uint64_t kSplitStream = 1;
+constexpr Index kEvaluationBatch = 1000;
+
+LoaderOptions evaluation_options() {
+  LoaderOptions options;
+  options.batch_size = kEvaluationBatch;
+  options.shuffle = false;
+  return options;
+}
+
+std::vector<Index> of_digits(const std::vector<Index>& indices, const ImageSet& images, DigitSet digits) {
+  std::vector<Index> chosen;
+  for (const Index i : indices) {
+    if (digits.contains(images.labels[static_cast<std::size_t>(i)])) {
+      chosen.push_back(i);
+    }
+  }
+  return chosen;
+}
+
+/// The digits of `group` that are not in `seen`, which has them afterwards.
+DigitSet take_new(DigitSet group, DigitSet& seen) {
+  DigitSet fresh;
+  for (int digit = 0; digit <= 9; ++digit) {
+    if (group.contains(digit) && !seen.contains(digit)) {
+      fresh.add(digit);
+      seen.add(digit);
+    }
+  }
+  return fresh;
+}
+
+void append(std::vector<Index>& all, const std::vector<Index>& more) { all.insert(all.end(), more.begin(), more.end()); }
+
+std::vector<Index> first_images(const ImageSet& images, std::int64_t limit) {
+  const std::vector<Index> all = lora::datasets::indices_of(images, DigitSet::all());
+  return limit == 0 ? all : lora::datasets::limit(all, limit);
+}
+
+}  // namespace
+
+std::filesystem::path bundled_mnist() {
+  std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::filesystem::path installed = program.parent_path().parent_path() / LORA_MNIST_INSTALLED;
+  return !error && std::filesystem::exists(installed, error) ? installed : std::filesystem::path(LORA_MNIST_SOURCE);
+}
+
+TrainingData::TrainingData(const std::filesystem::path& folder, std::int64_t limit, std::uint64_t seed, const std::vector<DigitSet>& groups)
+    : images_(std::make_shared<const ImageSet>(lora::datasets::load_images(folder, lora::datasets::Split::train))), seed_(seed) {
+  const std::vector<Index> used = first_images(*images_, limit);
+  lora::Generator generator(seed, kSplitStream);
+  DigitSet seen;
+  for (const DigitSet group : groups) {
+    const Split2 part = lora::datasets::split_indices(of_digits(used, *images_, take_new(group, seen)), kValidationShare, generator);
+    append(split_.train, part.train);
+    append(split_.validation, part.validation);
+  }
+}
+
+DataLoader TrainingData::loader(const std::vector<Index>& part, DigitSet digits, const char* purpose, const LoaderOptions& options) const {
+  std::vector<Index> chosen = of_digits(part, *images_, digits);
+  lora::require(!chosen.empty(), "data", "no images of the digits ", digits, " to ", purpose, " on in ", images_->name, "; raise --limit");
+  return DataLoader(images_, std::move(chosen), options);
+}
+
+DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size) const {
+  LoaderOptions options;
+  options.batch_size = batch_size;
+  options.seed = seed_;
+  return loader(split_.train, digits, "train", options);
+}
+
+DataLoader TrainingData::validation(DigitSet digits) const { return loader(split_.validation, digits, "validate", evaluation_options()); }
+
+DataLoader test_loader(const std::shared_ptr<const ImageSet>& images, DigitSet digits) {
+  return DataLoader(images, lora::datasets::indices_of(*images, digits), evaluation_options());
+}
+
+}  // namespace mnist_lora

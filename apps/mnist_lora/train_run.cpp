@@ -1,0 +1,99 @@
+#include "apps/mnist_lora/train_run.hpp"
+
+#include <optional>
+
+#include "apps/mnist_lora/interrupt.hpp"
+#include "core/base/memory.hpp"
+#include "lora/attach.hpp"
+#include "nn/optim/adam.hpp"
+#include "nn/optim/one_cycle.hpp"
+#include "nn/progress.hpp"
+#include "nn/trainer.hpp"
+
+namespace mnist_lora {
+
+namespace {
+
+std::uint64_t weight_bytes(const lora::nn::Module& model) {
+  std::uint64_t bytes = 0;
+  for (const lora::Tensor& tensor : model.parameters()) {
+    bytes += tensor.nbytes();
+  }
+  return bytes;
+}
+
+Run describe_run(const lora::nn::Module& model, const RunPlan& plan) {
+  const lora::ParameterCounts counts = lora::count_parameters(model);
+  Run run;
+  run.name = plan.name;
+  run.adapter = plan.adapter;
+  run.rank = plan.rank;
+  run.alpha = plan.alpha;
+  run.train_digits = plan.digits.str();
+  run.parameters = {counts.total, counts.trainable, counts.added};
+  run.weight_bytes = weight_bytes(model);
+  return run;
+}
+
+void add_history(Run& run, const lora::nn::TrainResult& result) {
+  for (const lora::nn::EpochRecord& e : result.history) {
+    run.epochs.push_back({static_cast<int>(e.epoch), e.loss, e.lr, e.val_accuracy, e.seconds});
+    run.seconds += e.seconds;
+  }
+  run.stopped_early = result.stopped_early;
+}
+
+lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
+  return options.quiet ? lora::nn::ProgressStyle::quiet : lora::nn::progress_style_for_stderr();
+}
+
+lora::optim::OneCycleOptions schedule(const RunPlan& plan, const CommonOptions& options, lora::Index batches) {
+  lora::optim::OneCycleOptions cycle;
+  cycle.max_lr = plan.peak_lr;
+  cycle.total_steps = std::max<std::int64_t>(1, options.epochs * batches);
+  return cycle;
+}
+
+}  // namespace
+
+Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options, const Workspace& workspace,
+              lora::nn::CsvLog& log) {
+  lora::reset_peak_memory();
+  const lora::datasets::DataLoader training = data.training(plan.digits, options.batch_size);
+  const lora::datasets::DataLoader validation = data.validation(plan.digits);
+  lora::optim::AdamWOptions adam;
+  adam.lr = plan.peak_lr;
+  adam.weight_decay = plan.weight_decay;
+  lora::optim::AdamW optimizer(model.trainable_parameters(), adam);
+  lora::optim::OneCycleLR scheduler(optimizer, schedule(plan, options, training.batches()));
+  lora::nn::TrainOptions train_options;
+  train_options.epochs = options.epochs;
+  train_options.patience = options.patience;
+  train_options.stop = &stop_requested();
+  lora::nn::Trainer trainer(model, optimizer, &scheduler, train_options);
+
+  const std::optional<lora::nn::TrainState> state = workspace.checkpoint(plan.name);
+  if (state) {
+    trainer.resume(*state);
+  }
+  log.begin(plan.name, state ? state->progress.history : lora::nn::History{});
+  lora::nn::ProgressReporter progress(plan.name, options.epochs, progress_style(options));
+  lora::nn::TrainCallbacks callbacks;
+  callbacks.on_step = [&](const lora::nn::StepRecord& record) { progress.step(record); };
+  callbacks.on_epoch = [&](const lora::nn::EpochRecord& record) {
+    progress.epoch(record);
+    log.append(record);
+  };
+  const lora::nn::TrainResult result = trainer.fit(training, validation, callbacks);
+  if (result.interrupted) {
+    workspace.save_checkpoint(plan.name, trainer.state());
+    throw Interrupted("interrupted in run " + plan.name + "; a checkpoint is in " + workspace.folder().string() +
+                      "; the same command with --resume goes on from there");
+  }
+  Run run = describe_run(model, plan);
+  add_history(run, result);
+  run.peak_bytes = lora::memory_stats().peak_bytes;
+  return run;
+}
+
+}  // namespace mnist_lora

@@ -1,0 +1,90 @@
+#include "apps/mnist_lora/workspace.hpp"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/base/error.hpp"
+#include "core/base/file.hpp"
+#include "nn/checkpoint.hpp"
+
+namespace mnist_lora {
+
+namespace {
+
+void require_same(const Settings& before, const Settings& now) {
+  for (const auto& [option, value] : now) {
+    const auto at = before.find(option);
+    lora::require(at != before.end() && at->second == value, "resume", option, " is ", value, ", but the experiment was started with ",
+                  at == before.end() ? "nothing of the kind" : at->second, "; resume with the options that it was started with");
+  }
+}
+
+}  // namespace
+
+Workspace::Workspace(std::filesystem::path out, const Settings& settings, bool resume) : out_(std::move(out)), settings_(settings) {
+  std::error_code error;
+  std::filesystem::create_directories(out_, error);
+  lora::require(!error, "out", "cannot make the folder ", out_.string(), ": ", error.message());
+  if (resume) {
+    read_progress();
+    return;
+  }
+  close();
+  lora::write_file_atomically(progress_file(), nlohmann::ordered_json{{"settings", settings_}, {"results", to_json(done_)}}.dump(2) + "\n");
+}
+
+void Workspace::read_progress() {
+  const std::string file = progress_file().string();
+  lora::require(std::filesystem::exists(progress_file()), "resume", "there is no unfinished experiment in ", out_.string(),
+                "; start one without --resume");
+  nlohmann::ordered_json json;
+  Settings before;
+  try {
+    json = nlohmann::ordered_json::parse(lora::read_text_file(progress_file()));
+    before = json.at("settings").get<Settings>();
+  } catch (const nlohmann::json::exception& error) {
+    lora::fail("resume", file, " is damaged: ", error.what(), "; start anew without --resume");
+  }
+  require_same(before, settings_);
+  done_ = results_from_json(json.at("results"), file);
+}
+
+const Run* Workspace::finished(const std::string& name) const {
+  for (const Run& run : done_.runs) {
+    if (run.name == name) {
+      return &run;
+    }
+  }
+  return nullptr;
+}
+
+void Workspace::finish(const Run& run) {
+  done_.runs.push_back(run);
+  lora::write_file_atomically(progress_file(), nlohmann::ordered_json{{"settings", settings_}, {"results", to_json(done_)}}.dump(2) + "\n");
+  std::error_code ignored;
+  std::filesystem::remove(checkpoint_file(), ignored);
+}
+
+void Workspace::save_checkpoint(const std::string& run, lora::nn::TrainState state) const {
+  state.notes["run"] = run;
+  lora::nn::save_checkpoint(checkpoint_file(), state);
+}
+
+std::optional<lora::nn::TrainState> Workspace::checkpoint(const std::string& run) const {
+  if (!std::filesystem::exists(checkpoint_file())) {
+    return std::nullopt;
+  }
+  lora::nn::TrainState state = lora::nn::load_checkpoint(checkpoint_file());
+  if (state.notes["run"] != run) {
+    return std::nullopt;
+  }
+  return state;
+}
+
+void Workspace::close() const {
+  std::error_code ignored;
+  std::filesystem::remove(progress_file(), ignored);
+  std::filesystem::remove(checkpoint_file(), ignored);
+}
+
+}  // namespace mnist_lora

@@ -1,0 +1,53 @@
+#pragma once
+// The output folder of an experiment, and what it remembers for --resume.
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "apps/mnist_lora/results.hpp"
+#include "nn/train_state.hpp"
+
+namespace mnist_lora {
+
+/// What results depend on: option name to value. A resumed experiment must have the same.
+using Settings = std::map<std::string, std::string>;
+
+/// Files of an experiment that is under way. Finished runs are in OUT/progress.json, an interrupted one in OUT/checkpoint.safetensors;
+/// both are gone when the experiment is done.
+class Workspace {
+ public:
+  /// Starts anew (removing what an earlier experiment left to resume from) or, with `resume`, reads what is there.
+  /// @throws lora::Error if there is nothing to resume, or it was started with other settings: names the first that differs
+  Workspace(std::filesystem::path out, const Settings& settings, bool resume);
+
+  std::filesystem::path base_weights() const { return out_ / "base.safetensors"; }
+  std::filesystem::path adapter_folder(const std::string& run) const { return out_ / "adapters" / run; }
+  std::filesystem::path log() const { return out_ / "log.csv"; }
+  std::filesystem::path results() const { return out_ / "results.json"; }
+  const std::filesystem::path& folder() const { return out_; }
+
+  /// The finished run of this name, or null.
+  const Run* finished(const std::string& name) const;
+  /// Remembers a finished run; its checkpoint is no longer needed.
+  void finish(const Run& run);
+
+  void save_checkpoint(const std::string& run, lora::nn::TrainState state) const;
+  /// The state of this run if it was interrupted.
+  std::optional<lora::nn::TrainState> checkpoint(const std::string& run) const;
+
+  /// Forgets what only an unfinished experiment needs.
+  void close() const;
+
+ private:
+  std::filesystem::path progress_file() const { return out_ / "progress.json"; }
+  std::filesystem::path checkpoint_file() const { return out_ / "checkpoint.safetensors"; }
+  void read_progress();
+
+  std::filesystem::path out_;
+  Settings settings_;
+  Results done_;
+};
+
+}  // namespace mnist_lora

@@ -1,0 +1,496 @@
+// Every row of the CPU kernel table against plain loops in f64, for every instruction set that the machine has.
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/base/rng.hpp"
+#include "core/base/threads.hpp"
+#include "tests/support/kernel_array.hpp"
+
+using lora::DType;
+using lora::Index;
+using lora::Shape;
+using lora::kernels::BinaryOp;
+using lora::kernels::Context;
+using lora::kernels::UnaryOp;
+using lora::test::cpu_tables;
+using lora::test::KernelArray;
+using lora::test::Layout;
+using lora::test::rounding;
+
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr Index kAwkward[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 1023, 1024, 1025, 40000};
+
+/// Largest |y - expected| / max(1, |expected|); NaN where one of them alone is NaN or infinite.
+template <class F>
+double worst(const KernelArray& y, const F& expected) {
+  double result = 0;
+  for (Index i = 0; i < y.numel(); ++i) {
+    const double want = expected(i), got = y.get(i);
+    const bool same = got == want || (std::isnan(got) && std::isnan(want));
+    const double off = same ? 0 : std::abs(got - want) / std::max(1.0, std::abs(want));
+    result = off <= result ? result : off;
+  }
+  return result;
+}
+
+double value_of(UnaryOp op, double x) {
+  switch (op) {
+    case UnaryOp::neg: return -x;
+    case UnaryOp::relu: return std::isnan(x) ? x : std::max(x, 0.0);
+    case UnaryOp::exp: return std::exp(x);
+    case UnaryOp::log: return std::log(x);
+    case UnaryOp::sqrt: return std::sqrt(x);
+    case UnaryOp::tanh: return std::tanh(x);
+    case UnaryOp::sigmoid: return 1 / (1 + std::exp(-x));
+  }
+  return kNaN;
+}
+
+double slope_of(UnaryOp op, double x, double y) {
+  switch (op) {
+    case UnaryOp::neg: return -1;
+    case UnaryOp::relu: return x > 0 ? 1 : 0;
+    case UnaryOp::exp: return y;
+    case UnaryOp::log: return 1 / x;
+    case UnaryOp::sqrt: return 0.5 / y;
+    case UnaryOp::tanh: return 1 - y * y;
+    case UnaryOp::sigmoid: return y * (1 - y);
+  }
+  return kNaN;
+}
+
+double value_of(BinaryOp op, double a, double b) {
+  switch (op) {
+    case BinaryOp::add: return a + b;
+    case BinaryOp::sub: return a - b;
+    case BinaryOp::mul: return a * b;
+    case BinaryOp::div: return a / b;
+  }
+  return kNaN;
+}
+
+constexpr UnaryOp kUnaryOps[] = {UnaryOp::neg, UnaryOp::relu, UnaryOp::exp, UnaryOp::log, UnaryOp::sqrt, UnaryOp::tanh, UnaryOp::sigmoid};
+constexpr BinaryOp kBinaryOps[] = {BinaryOp::add, BinaryOp::sub, BinaryOp::mul, BinaryOp::div};
+constexpr Layout kLayouts[] = {Layout::contiguous, Layout::reversed, Layout::gaps};
+constexpr DType kAllTypes[] = {DType::f32, DType::f64, DType::bf16, DType::f16, DType::u8, DType::i32, DType::i64, DType::boolean};
+
+/// Values where the op is defined: positive for log and sqrt.
+KernelArray argument(UnaryOp op, DType dtype, const Shape& shape, Layout layout) {
+  KernelArray x(dtype, shape, layout);
+  x.scramble(1);
+  const bool positive = op == UnaryOp::log || op == UnaryOp::sqrt;
+  return x.fill_by([&](Index i) { return positive ? 0.01 + 5 * std::abs(x.get(i)) : 6 * x.get(i); });
+}
+
+double check_unary(const lora::kernels::KernelTable& k, UnaryOp op, DType dtype, const Shape& shape, Layout in, Layout out) {
+  const KernelArray x = argument(op, dtype, shape, in);
+  KernelArray y(dtype, shape, out), gy(dtype, shape, in), gx(dtype, shape, out);
+  gy.scramble(2);
+  k.unary(Context{}, op, x.read(), y.view());
+  k.unary_grad(Context{}, op, x.read(), y.read(), gy.read(), gx.view());
+  const double value = worst(y, [&](Index i) { return value_of(op, x.get(i)); });
+  return std::max(value, worst(gx, [&](Index i) { return gy.get(i) * slope_of(op, x.get(i), y.get(i)); }));
+}
+
+}  // namespace
+
+TEST_CASE("kernels: unary functions and gradients in every layout", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const UnaryOp op = GENERATE(from_range(std::begin(kUnaryOps), std::end(kUnaryOps)));
+  for (const auto& [isa, k] : cpu_tables()) {
+    CAPTURE(isa, dtype, static_cast<int>(op));
+    for (const Index n : kAwkward) {
+      REQUIRE(check_unary(*k, op, dtype, {n}, Layout::contiguous, Layout::contiguous) <= rounding(dtype));
+    }
+    for (const Layout in : kLayouts) {
+      for (const Layout out : kLayouts) {
+        REQUIRE(check_unary(*k, op, dtype, {5, 1, 7, 9}, in, out) <= rounding(dtype));
+        REQUIRE(check_unary(*k, op, dtype, {}, in, out) <= rounding(dtype));
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels: exp is right at its limits and within two units in the last place", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const double limit = dtype == DType::f32 ? 88.5 : 709;
+  const Index n = 20001;
+  KernelArray x(dtype, {n}), y(dtype, {n});
+  x.fill_by([&](Index i) { return limit * (static_cast<double>(i) / 10000 - 1); });
+  const std::vector<double> special = {kNaN, kInf, -kInf, 0, -0.0, 1e-30, 1e4, -1e4, 1e30, -1e30};
+  for (std::size_t i = 0; i < special.size(); ++i) {
+    x.set(static_cast<Index>(i), special[i]);
+  }
+  for (const auto& [isa, k] : cpu_tables()) {
+    k->unary(Context{}, UnaryOp::exp, x.read(), y.view());
+    const double ulp = dtype == DType::f32 ? 0x1p-23 : 0x1p-52;
+    const double smallest = dtype == DType::f32 ? 0x1p-126 : 0x1p-1022;  // below, units stay of one size
+    for (Index i = 0; i < n; ++i) {
+      const double want = dtype == DType::f32 ? static_cast<double>(std::exp(static_cast<float>(x.get(i)))) : std::exp(x.get(i));
+      const double got = y.get(i);
+      CAPTURE(isa, dtype, x.get(i), got, want);
+      REQUIRE((got == want || (std::isnan(got) && std::isnan(want)) || std::abs(got - want) <= 2 * ulp * std::max(want, smallest)));
+    }
+  }
+}
+
+TEST_CASE("kernels: an element has the same bits wherever it stands", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const UnaryOp op = GENERATE(from_range(std::begin(kUnaryOps), std::end(kUnaryOps)));
+  const KernelArray x = argument(op, dtype, {1000}, Layout::contiguous);
+  for (const auto& [isa, k] : cpu_tables()) {
+    KernelArray whole(dtype, {1000}), gaps(dtype, {1000}, Layout::gaps), single(dtype, {1});
+    k->unary(Context{}, op, x.read(), whole.view());
+    k->unary(Context{}, op, x.read(), gaps.view());
+    for (Index i = 0; i < 1000; ++i) {
+      lora::ConstView one = x.read();
+      one.data = static_cast<const char*>(one.data) + static_cast<std::size_t>(i) * itemsize(dtype);
+      one.shape = {1};
+      k->unary(Context{}, op, one, single.view());
+      CAPTURE(isa, dtype, static_cast<int>(op), i);
+      REQUIRE(whole.get(i) == single.get(0));
+      REQUIRE(gaps.get(i) == single.get(0));
+    }
+  }
+}
+
+TEST_CASE("kernels: relu and its gradient keep NaN and are zero at zero", "[kernels]") {
+  KernelArray x(DType::f32, {4}), y(DType::f32, {4}), gy(DType::f32, {4}), gx(DType::f32, {4});
+  const std::vector<double> values = {kNaN, 0, -1, 2};
+  x.fill_by([&](Index i) { return values[static_cast<std::size_t>(i)]; });
+  gy.fill_by([](Index) { return 3; });
+  for (const auto& [isa, k] : cpu_tables()) {
+    CAPTURE(isa);
+    k->unary(Context{}, UnaryOp::relu, x.read(), y.view());
+    k->unary_grad(Context{}, UnaryOp::relu, x.read(), y.read(), gy.read(), gx.view());
+    CHECK(std::isnan(y.get(0)));
+    CHECK((y.get(1) == 0 && y.get(2) == 0 && y.get(3) == 2));
+    CHECK((gx.get(1) == 0 && gx.get(2) == 0 && gx.get(3) == 3));
+  }
+}
+
+TEST_CASE("kernels: binary functions with broadcasting in every layout", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const BinaryOp op = GENERATE(from_range(std::begin(kBinaryOps), std::end(kBinaryOps)));
+  const Index m = GENERATE(1, 17, 64, 1025);
+  const Shape shape{3, 5, m};
+  const std::vector<Shape> strides = {{5 * m, m, 1}, {0, 0, 0}, {0, 0, 1}, {0, 1, 0}, {5, 1, 0}, {1, 3, 15}, {15 * m, 3 * m, 3}};
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Shape& sa : strides) {
+      for (const Shape& sb : strides) {
+        KernelArray a(dtype, shape, sa), b(dtype, shape, sb), y(dtype, shape);
+        a.scramble(1);
+        b.scramble(2).fill_by([&](Index i) { return std::abs(b.get(i)) + 0.5; });
+        const KernelArray before_a = a, before_b = b;
+        k->binary(Context{}, op, a.read(), b.read(), y.view());
+        CAPTURE(isa, dtype, static_cast<int>(op), sa, sb);
+        REQUIRE(worst(y, [&](Index i) { return value_of(op, a.get(i), b.get(i)); }) <= rounding(dtype));
+        REQUIRE((a.bytes() == before_a.bytes() && b.bytes() == before_b.bytes()));
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels: results may replace their input", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const Index n = GENERATE(1, 33, 1025, 40000);
+  for (const auto& [isa, k] : cpu_tables()) {
+    CAPTURE(isa, dtype, n);
+    KernelArray x(dtype, {n}), b(dtype, {n});
+    x.scramble(1);
+    b.scramble(2);
+    const KernelArray old = x;
+    k->affine(Context{}, 2.5, -0.25, x.read(), x.view());
+    REQUIRE(worst(x, [&](Index i) { return 2.5 * old.get(i) - 0.25; }) <= rounding(dtype));
+    k->binary(Context{}, BinaryOp::sub, b.read(), x.read(), x.view());
+    REQUIRE(worst(x, [&](Index i) { return b.get(i) - (2.5 * old.get(i) - 0.25); }) <= rounding(dtype));
+    k->unary(Context{}, UnaryOp::exp, x.read(), x.view());
+    REQUIRE(worst(x, [&](Index i) { return std::exp(b.get(i) - (2.5 * old.get(i) - 0.25)); }) <= 2 * rounding(dtype));
+  }
+}
+
+TEST_CASE("kernels: copy converts between all types", "[kernels]") {
+  const DType from = GENERATE(from_range(std::begin(kAllTypes), std::end(kAllTypes)));
+  const DType to = GENERATE(from_range(std::begin(kAllTypes), std::end(kAllTypes)));
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Layout in : kLayouts) {
+      for (const Layout out : kLayouts) {
+        KernelArray x(from, {3, 37}, in), y(to, {3, 37}, out), want(to, {3, 37});
+        x.fill_by([](Index i) { return static_cast<double>(i) * 0.75; });
+        want.fill_by([&](Index i) { return x.get(i); });
+        k->copy(Context{}, x.read(), y.view());
+        CAPTURE(isa, from, to, static_cast<int>(in), static_cast<int>(out));
+        REQUIRE(worst(y, [&](Index i) { return want.get(i); }) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels: copy truncates, saturates and rounds", "[kernels]") {
+  struct Row {
+    DType from;
+    double value;
+    DType to;
+    double want;
+  };
+  const std::vector<Row> rows = {
+      {DType::f32, -1.75, DType::i32, -1},          {DType::f64, 300.0, DType::u8, 255},         {DType::f64, -3.0, DType::u8, 0},
+      {DType::f64, kNaN, DType::i64, 0},            {DType::f32, kInf, DType::i32, 2147483647},  {DType::f64, -1e300, DType::i64, -0x1p63},
+      {DType::f64, kNaN, DType::boolean, 1},        {DType::f64, 0.1, DType::boolean, 1},        {DType::f32, -0.0, DType::boolean, 0},
+      {DType::i64, 16777217, DType::f32, 16777216}, {DType::f32, 65520, DType::f16, kInf},       {DType::f32, 1.00390625, DType::bf16, 1},
+      {DType::boolean, 1, DType::f64, 1},           {DType::i32, -5, DType::f16, -5},            {DType::f64, 0x1p63, DType::i64, 0x1p63},
+  };
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Row& row : rows) {
+      KernelArray x(row.from, {1}), y(row.to, {1});
+      x.set(0, row.value);
+      k->copy(Context{}, x.read(), y.view());
+      CAPTURE(isa, row.from, row.value, row.to);
+      CHECK(y.get(0) == row.want);
+    }
+  }
+}
+
+TEST_CASE("kernels: fill writes every element and nothing between", "[kernels]") {
+  const DType dtype = GENERATE(from_range(std::begin(kAllTypes), std::end(kAllTypes)));
+  const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Index n : {0, 1, 33, 1025}) {
+      KernelArray y(dtype, {2, n}, layout), want = y;
+      k->fill(Context{}, 1.0, y.view());
+      want.fill_by([](Index) { return 1.0; });
+      CAPTURE(isa, dtype, n);
+      REQUIRE(y.bytes() == want.bytes());
+    }
+  }
+}
+
+namespace {
+
+/// The sum kernel against a loop, summing over the axes that `reduced` names by letting y have size 1 there.
+double check_sum(const lora::kernels::KernelTable& k, DType dtype, const Shape& shape, unsigned reduced, Layout layout) {
+  KernelArray x(dtype, shape, layout);
+  x.scramble(3);
+  Shape out = shape;
+  for (int i = 0; i < shape.ndim(); ++i) {
+    out[i] = ((reduced >> i) & 1u) != 0 ? 1 : shape[i];
+  }
+  KernelArray y(dtype, out);
+  y.scramble(4);
+  k.sum(Context{}, 0.5, x.read(), y.view());
+  std::vector<double> want(static_cast<std::size_t>(y.numel()));
+  for (Index i = 0; i < x.numel(); ++i) {
+    Index place = 0, step = 1, rest = i;
+    for (int axis = shape.ndim() - 1; axis >= 0; --axis) {
+      place += out[axis] == 1 ? 0 : rest % shape[axis] * step;
+      step *= out[axis];
+      rest /= shape[axis];
+    }
+    want[static_cast<std::size_t>(place)] += 0.5 * x.get(i);
+  }
+  return worst(y, [&](Index i) { return want[static_cast<std::size_t>(i)]; });
+}
+
+}  // namespace
+
+TEST_CASE("kernels: sums over any axes in every layout", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
+  const std::vector<Shape> shapes = {{}, {0}, {1}, {1025}, {200000}, {64, 10}, {10, 64}, {1000, 130}, {3, 0, 2}, {0, 3}, {4, 33, 65}, {2, 3, 4, 5}, {70000, 3}};
+  const double tolerance = dtype == DType::f32 ? rounding(dtype) : 1e-12;  // in f64 both sums round, up to 200000 times
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Shape& shape : shapes) {
+      for (unsigned reduced = 0; reduced < (1u << shape.ndim()); ++reduced) {
+        CAPTURE(isa, dtype, shape, reduced, static_cast<int>(layout));
+        REQUIRE(check_sum(*k, dtype, shape, reduced, layout) <= tolerance);
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels: sums have the same bits for any number of threads", "[kernels]") {
+  const Shape shape = GENERATE(Shape{300000}, Shape{5000, 70}, Shape{70, 5000}, Shape{100000, 3});
+  const unsigned reduced = GENERATE(1u, 2u, 3u);
+  for (const auto& [isa, k] : cpu_tables()) {
+    KernelArray x(DType::f32, shape);
+    x.scramble(5);
+    Shape out = shape;
+    for (int i = 0; i < shape.ndim(); ++i) {
+      out[i] = ((reduced >> i) & 1u) != 0 ? 1 : shape[i];
+    }
+    KernelArray reference(DType::f32, out), y(DType::f32, out);
+    const int before = lora::num_threads();
+    for (const int threads : {1, 2, 3}) {
+      lora::set_num_threads(threads);
+      k->sum(Context{}, 1.0, x.read(), threads == 1 ? reference.view() : y.view());
+      CHECK((threads == 1 || y.bytes() == reference.bytes()));
+    }
+    lora::set_num_threads(before);
+  }
+}
+
+TEST_CASE("kernels: argmax finds the first largest, NaN above all", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Layout layout : kLayouts) {
+      KernelArray x(dtype, {5, 4}, layout), y(DType::i64, {5});
+      const std::vector<double> values = {1, 3, 3, 2, kNaN, 9, 9, 9, 1, kNaN, kInf, kNaN, -kInf, -kInf, -kInf, -kInf, -1, -2, -3, 0};
+      x.fill_by([&](Index i) { return values[static_cast<std::size_t>(i)]; });
+      k->argmax(Context{}, x.read(), y.view());
+      const std::vector<double> want = {1, 0, 1, 0, 3};
+      CAPTURE(isa, dtype);
+      CHECK(worst(y, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) == 0);
+    }
+    KernelArray none(dtype, {0, 3}), y(DType::i64, {0});
+    k->argmax(Context{}, none.read(), y.view());
+  }
+}
+
+TEST_CASE("kernels: cross entropy and its gradient", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
+  const Index n = GENERATE(0, 1, 33, 700), m = GENERATE(1, 10, 16, 17, 1025);
+  for (const auto& [isa, k] : cpu_tables()) {
+    KernelArray x(dtype, {n, m}, layout), log_probs(dtype, {n, m}), loss(dtype, {n}), gy(dtype, {n}), gx(dtype, {n, m}, layout);
+    KernelArray target(DType::i64, {n});
+    x.scramble(6).fill_by([&](Index i) { return 300 + 20 * x.get(i); });
+    gy.scramble(7);
+    target.fill_by([&](Index i) { return static_cast<double>(i * 7 % m); });
+    std::vector<double> want(static_cast<std::size_t>(n * m));
+    for (Index i = 0; i < n; ++i) {
+      double sum = 0;
+      for (Index j = 0; j < m; ++j) {
+        sum += std::exp(x.get(i * m + j) - 300);
+      }
+      for (Index j = 0; j < m; ++j) {
+        want[static_cast<std::size_t>(i * m + j)] = x.get(i * m + j) - 300 - std::log(sum);
+      }
+    }
+    k->cross_entropy(Context{}, x.read(), target.read(), log_probs.view(), loss.view());
+    k->cross_entropy_grad(Context{}, log_probs.read(), target.read(), gy.read(), gx.view());
+    CAPTURE(isa, dtype, n, m);
+    const double tolerance = 8 * rounding(dtype);  // the reference subtracts 300, and so rounds otherwise
+    REQUIRE(worst(log_probs, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) <= tolerance);
+    REQUIRE(worst(loss, [&](Index i) { return -log_probs.get(i * m + i * 7 % m); }) == 0);
+    REQUIRE(worst(gx, [&](Index i) {
+              return gy.get(i / m) * (std::exp(log_probs.get(i)) - (i % m == i / m * 7 % m ? 1 : 0));
+            }) <= tolerance);
+  }
+}
+
+TEST_CASE("kernels: rows are selected and their gradients added", "[kernels]") {
+  const Index k_rows = GENERATE(0, 1, 5, 200), m = GENERATE(0, 1, 33, 1025);
+  const Index n = 7;
+  KernelArray index(DType::i64, {k_rows}, Layout::gaps);
+  index.fill_by([&](Index i) { return static_cast<double>(i * 5 % 6); });
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const DType dtype : kAllTypes) {
+      for (const Layout out : kLayouts) {
+        KernelArray x(dtype, {n, m}), y(dtype, {k_rows, m}, out);
+        x.fill_by([](Index i) { return static_cast<double>(i % 100); });
+        k->index_select(Context{}, x.read(), index.read(), y.view());
+        CAPTURE(isa, dtype, k_rows, m);
+        REQUIRE(worst(y, [&](Index i) { return x.get(i / m * 5 % 6 * m + i % m); }) == 0);
+      }
+    }
+    for (const Layout layout : kLayouts) {
+      KernelArray gy(DType::f64, {k_rows, m}, layout), gx(DType::f64, {n, m}, layout), want(DType::f64, {n, m});
+      gy.scramble(8);
+      gx.scramble(9);
+      for (Index i = 0; i < k_rows * m; ++i) {
+        const Index at = i / m * 5 % 6 * m + i % m;
+        want.set(at, want.get(at) + gy.get(i));
+      }
+      k->index_select_grad(Context{}, index.read(), gy.read(), gx.view());
+      CAPTURE(isa, k_rows, m);
+      REQUIRE(worst(gx, [&](Index i) { return want.get(i); }) == 0);
+    }
+  }
+}
+
+TEST_CASE("kernels: uniform numbers and dropout masks are those of the sequence", "[kernels]") {
+  const lora::PhiloxState random{0x123456789abcdef0u, 7, 0xfffffffeu};  // the counter passes 2^32
+  const auto word = [&](Index i) { return random.block(static_cast<std::uint64_t>(i / 4))[static_cast<std::size_t>(i % 4)]; };
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Index n : kAwkward) {
+      KernelArray f(DType::f32, {n}), d(DType::f64, {n}), x(DType::f32, {n}), y(DType::f32, {n});
+      x.scramble(1);
+      k->uniform(Context{}, random, 0.0, 1.0, f.view());
+      k->uniform(Context{}, random, -2.0, 3.0, d.view());
+      k->dropout(Context{}, random, 0.3, x.read(), y.view());
+      CAPTURE(isa, n);
+      REQUIRE(worst(f, [&](Index i) { return lora::uniform_f32(word(i)); }) == 0);
+      REQUIRE(worst(d, [&](Index i) { return std::fma(5.0, lora::uniform_f64(word(2 * i), word(2 * i + 1)), -2.0); }) == 0);
+      REQUIRE(worst(y, [&](Index i) {
+                const float kept = static_cast<float>(x.get(i)) / 0.7f;
+                return static_cast<double>(lora::uniform_f32(word(i))) < 0.3 ? 0.0 : static_cast<double>(kept);
+              }) == 0);
+    }
+  }
+}
+
+TEST_CASE("kernels: uniform numbers are the same bits on every instruction set", "[kernels]") {
+  KernelArray first(DType::f32, {5000}), other(DType::f32, {5000});
+  const auto tables = cpu_tables();
+  tables[0].second->uniform(Context{}, {3, 1, 0}, -0.1234567, 0.7654321, first.view());
+  for (const auto& [isa, k] : tables) {
+    k->uniform(Context{}, {3, 1, 0}, -0.1234567, 0.7654321, other.view());
+    CHECK(other.bytes() == first.bytes());
+  }
+}
+
+TEST_CASE("kernels: normal numbers follow Box and Muller", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const lora::PhiloxState random{42, 0, 5};
+  const bool single = dtype == DType::f32;
+  const auto normal = [&](Index i) {
+    const auto w = random.block(static_cast<std::uint64_t>(single ? i / 4 : i / 2));
+    const std::size_t pair = single ? static_cast<std::size_t>(i / 2 % 2) * 2 : 0;
+    const double u = single ? static_cast<double>(lora::uniform_f32(w[pair])) : lora::uniform_f64(w[0], w[1]);
+    const double v = single ? static_cast<double>(lora::uniform_f32(w[pair + 1])) : lora::uniform_f64(w[2], w[3]);
+    const double angle = 2 * std::acos(-1.0) * v;
+    return std::sqrt(-2 * std::log(1 - u)) * (i % 2 == 0 ? std::cos(angle) : std::sin(angle));
+  };
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Index n : kAwkward) {
+      KernelArray y(dtype, {n});
+      k->normal(Context{}, random, 0.5, 2.0, y.view());
+      CAPTURE(isa, dtype, n);
+      REQUIRE(worst(y, [&](Index i) { return 0.5 + 2 * normal(i); }) <= 4 * rounding(dtype));
+    }
+  }
+}
+
+TEST_CASE("kernels: a step of Adam and AdamW", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const bool decoupled = GENERATE(false, true);
+  const Layout layout = GENERATE(Layout::contiguous, Layout::gaps);
+  const lora::kernels::AdamStep step{0.01, 0.9, 0.999, 1e-8, 0.1, 1 - 0.81, 1 - 0.998001, decoupled};
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Index n : kAwkward) {
+      KernelArray g(dtype, {n}, layout), p(dtype, {n}), m(dtype, {n}), v(dtype, {n});
+      g.scramble(1);
+      p.scramble(2);
+      m.scramble(3);
+      v.scramble(4).fill_by([&](Index i) { return std::abs(v.get(i)); });
+      const KernelArray p0 = p, m0 = m, v0 = v;
+      k->adam_step(Context{}, step, g.read(), p.view(), m.view(), v.view());
+      const auto grad = [&](Index i) { return g.get(i) + (decoupled ? 0 : 0.1 * p0.get(i)); };
+      CAPTURE(isa, dtype, decoupled, n);
+      REQUIRE(worst(m, [&](Index i) { return 0.9 * m0.get(i) + 0.1 * grad(i); }) <= rounding(dtype));
+      REQUIRE(worst(v, [&](Index i) { return 0.999 * v0.get(i) + 0.001 * grad(i) * grad(i); }) <= rounding(dtype));
+      REQUIRE(worst(p, [&](Index i) {
+                const double kept = p0.get(i) * (decoupled ? 1 - 0.01 * 0.1 : 1.0);
+                return kept - 0.01 / step.bias1 * m.get(i) / (std::sqrt(v.get(i) / step.bias2) + 1e-8);
+              }) <= rounding(dtype));
+    }
+  }
+}
