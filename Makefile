@@ -32,7 +32,6 @@ test: setup
 
 demo: build
 	build/release/apps/mnist_lora digits --out $(OUT)
-	@echo "The report is in $(OUT)/report.html"
 
 debug asan clang: setup
 	cmake --preset $@

@@ -9,13 +9,7 @@ set(LORA_CPU_FLAGS_avx2 -march=x86-64-v3 -mtune=generic)
 set(LORA_CPU_FLAGS_avx512 -march=x86-64-v4 -mtune=generic)
 
 # Optimised in debug builds too: unoptimised, the kernels are far too slow for the tests, and inline functions stay weak symbols.
-set(LORA_CPU_COMMON_FLAGS -fno-math-errno -ffp-contract=fast)
-if(LORA_SANITIZE)
-  # Sanitized, g++ takes the undefined vectors of its own AVX-512 intrinsics for a mistake.
-  list(APPEND LORA_CPU_COMMON_FLAGS -O2 $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-else()
-  list(APPEND LORA_CPU_COMMON_FLAGS -O3)
-endif()
+set(LORA_CPU_COMMON_FLAGS $<IF:$<BOOL:${LORA_SANITIZE}>,-O2,-O3> -fno-math-errno -ffp-contract=fast)
 
 function(lora_cpu_kernels)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SOURCES")

@@ -23,11 +23,13 @@ Edge edge_to(const Tensor& input) {
   return {input.node(), input.is_leaf() ? input.meta() : nullptr, input.shape()};
 }
 
-/// Moves the nodes that only `edges` own out of it.
+/// Lets go of the nodes of `edges`; those that nobody else holds go to `owned`. A node that several edges lead to is let go by each in turn,
+/// and owned by the last.
 void take_owned(std::vector<Edge>& edges, std::vector<std::shared_ptr<Node>>& owned) {
   for (Edge& edge : edges) {
-    if (edge.node != nullptr && edge.node.use_count() == 1) {
-      owned.push_back(std::move(edge.node));
+    std::shared_ptr<Node> node = std::move(edge.node);
+    if (node != nullptr && node.use_count() == 1) {
+      owned.push_back(std::move(node));
     }
   }
 }

@@ -11,13 +11,29 @@ namespace lora {
 
 namespace {
 
-/// Elements from the first to the last that a view reaches, both included.
-Index extent(const Shape& shape, const Shape& strides) {
-  Index last = 0;
-  for (int i = 0; i < shape.ndim(); ++i) {
-    last += (shape[i] - 1) * strides[i];
+/// True if every element of a view lies in 0..capacity-1.
+bool lies_inside(const Shape& shape, const Shape& strides, Index offset, Index capacity) {
+  if (offset < 0 || strides.ndim() != shape.ndim()) {
+    return false;
   }
-  return last + 1;
+  Index last = offset;
+  for (int i = 0; i < shape.ndim(); ++i) {
+    Index step = 0;
+    if (strides[i] < 0 || __builtin_mul_overflow(shape[i] - 1, strides[i], &step) || __builtin_add_overflow(last, step, &last)) {
+      return false;
+    }
+  }
+  return last < capacity;
+}
+
+/// True if an element of memory occurs more than once, as after expand().
+bool repeats(const Shape& shape, const Shape& strides) {
+  for (int i = 0; i < shape.ndim(); ++i) {
+    if (shape[i] > 1 && strides[i] == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 const std::shared_ptr<Node> kNoNode;
@@ -26,8 +42,9 @@ const std::shared_ptr<Node> kNoNode;
 
 Tensor::Tensor(std::shared_ptr<Storage> storage, DType dtype, const Shape& shape, const Shape& strides, Index offset)
     : impl_(std::make_shared<Impl>(Impl{std::move(storage), shape, strides, offset, dtype, nullptr})) {
+  check_sizes("tensor", shape);
   const Index capacity = static_cast<Index>(impl_->storage->bytes() / itemsize(dtype));
-  require(shape.numel() == 0 || (offset >= 0 && offset + extent(shape, strides) <= capacity), "tensor", "a view ", shape, " with strides ",
+  require(shape.numel() == 0 || lies_inside(shape, strides, offset, capacity), "tensor", "a view ", shape, " with strides ",
           strides, " from element ", offset, " leaves its storage of ", capacity, " elements");
 }
 
@@ -38,11 +55,15 @@ void Tensor::check_access(DType wanted) const {
   require(device() == kCpu, "data", *this, " is not on the CPU; copy it there first");
 }
 
-double Tensor::item_as_double() const {
+template <class T>
+T Tensor::item_as() const {
   require(numel() == 1, "item", "needs a tensor with one element, got ", *this);
-  const Tensor value = to(*this, DType::f64);
-  return value.data<double>()[0];
+  const Tensor value = to(detach(), dtype_of<T>());
+  return value.data<T>()[0];
 }
+
+template double Tensor::item_as() const;
+template std::int64_t Tensor::item_as() const;
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
@@ -107,6 +128,9 @@ Tensor& Tensor::copy_(const Tensor& source) {
   check_in_place("copy_");
   require(broadcast_shapes("copy_", source.shape(), shape()) == shape(), "copy_", source, " does not broadcast to ", *this);
   require(source.device() == device(), "copy_", source, " and ", *this, " are on different devices");
+  require(!repeats(shape(), strides()), "copy_", *this, " holds elements more than once, so it cannot take a value for each; copy into a clone()");
+  require(!grad_enabled() || !source.requires_grad(), "copy_", "the source ", source,
+          " takes part in gradients, and a copy in place would lose them; use detach() or NoGrad");
   Tensor from = expand(source.detach(), shape());
   if (from.storage() == storage()) {
     from = clone(from);  // the kernel must not read what it writes
@@ -141,6 +165,7 @@ Tensor empty_like(const Tensor& like) { return empty(like.shape(), like.dtype(),
 Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype(), like.device()); }
 
 Tensor arange(Index n, DType dtype) {
+  check_sizes("arange", {n});
   std::vector<std::int64_t> values(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < values.size(); ++i) {
     values[i] = static_cast<std::int64_t>(i);

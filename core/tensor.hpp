@@ -4,6 +4,7 @@
 #include <memory>
 #include <ostream>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "core/base/device.hpp"
@@ -54,7 +55,11 @@ class Tensor {
   /// The value of a tensor with one element, converted to T.
   template <class T>
   T item() const {
-    return static_cast<T>(item_as_double());
+    if constexpr (std::is_integral_v<T>) {
+      return is_floating(dtype()) ? static_cast<T>(item_as<double>()) : static_cast<T>(item_as<std::int64_t>());
+    } else {
+      return static_cast<T>(item_as<double>());
+    }
   }
   /// All elements in row-major order, converted to T.
   template <class T>
@@ -108,7 +113,8 @@ class Tensor {
   void* raw_data() const;
   void check_access(DType wanted) const;
   void check_in_place(const char* op) const;
-  double item_as_double() const;
+  template <class T>
+  T item_as() const;
 
   std::shared_ptr<Impl> impl_;
 };

@@ -38,6 +38,27 @@ void check_options(const LoaderOptions& options) {
           options.stddev);
 }
 
+/// The rows of a shuffled batch lie all over the set: without this, waiting for memory takes twice the time of the work itself.
+void prefetch(const std::uint8_t* begin, Index bytes) {
+  constexpr Index kCacheLine = 64;
+  for (Index at = 0; at < bytes; at += kCacheLine) {
+    __builtin_prefetch(begin + at);
+  }
+  __builtin_prefetch(begin + bytes - 1);
+}
+
+/// Eight pixels are read before eight values are written, since the compiler must take it that a write may change a pixel.
+void look_up(const std::uint8_t* pixels, Index n, const float* table, float* out) {
+  std::array<std::uint8_t, 8> eight;
+  constexpr auto kStep = static_cast<Index>(eight.size());
+  Index i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    std::copy_n(pixels + i, kStep, eight.begin());
+    std::transform(eight.begin(), eight.end(), out + i, [table](std::uint8_t pixel) { return table[pixel]; });
+  }
+  std::transform(pixels + i, pixels + n, out + i, [table](std::uint8_t pixel) { return table[pixel]; });
+}
+
 std::array<float, 256> normalization_table(float mean, float stddev) {
   std::array<float, 256> table{};
   for (std::size_t pixel = 0; pixel < table.size(); ++pixel) {
@@ -96,10 +117,12 @@ Batch DataLoader::assemble(std::span<const Index> chosen) const {
   const std::uint8_t* const source = images_->images.values.data();
   const float* const table = normalized_.data();
   parallel_for(count, std::max<Index>(1, kPixelsPerPiece / std::max<Index>(1, pixels)), [&](Index begin, Index end) {
+    for (Index i = begin; pixels > 0 && i < end; ++i) {
+      prefetch(source + chosen[static_cast<std::size_t>(i)] * pixels, pixels);
+    }
     for (Index i = begin; i < end; ++i) {
       const Index index = chosen[static_cast<std::size_t>(i)];
-      std::transform(source + index * pixels, source + (index + 1) * pixels, x + i * pixels,
-                     [table](std::uint8_t pixel) { return table[pixel]; });
+      look_up(source + index * pixels, pixels, table, x + i * pixels);
       y[i] = images_->labels[static_cast<std::size_t>(index)];
     }
   });

@@ -45,7 +45,8 @@ std::string_view choose_isa() {
     return *std::find_if(kCpuIsas.rbegin(), kCpuIsas.rend(), [](std::string_view isa) { return cpu_table(isa) != nullptr; });
   }
   const auto* known = std::find(kCpuIsas.begin(), kCpuIsas.end(), std::string_view(wanted));
-  require(known != kCpuIsas.end(), "cpu", "environment variable LORA_CPU_ISA is '", wanted, "'; set it to baseline, avx2 or avx512, or unset it");
+  require(known != kCpuIsas.end(), "cpu", "environment variable LORA_CPU_ISA is '", wanted,
+          "'; set it to baseline, avx2 or avx512, or unset it");
   require(cpu_table(*known) != nullptr, "cpu", "environment variable LORA_CPU_ISA is '", wanted,
           "', which this machine does not have; set it to a narrower one or unset it");
   return *known;

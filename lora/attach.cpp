@@ -34,17 +34,29 @@ void check_free(const std::vector<NamedLayer>& layers, const std::string& name) 
   }
 }
 
+/// Before a change of all layers: none may refuse it half way.
+void check_changeable(const std::vector<NamedLayer>& layers) {
+  for (const auto& [path, layer] : layers) {
+    require(!layer->merged(), "adapter", "adapters of ", path, " are merged; call unmerge_adapters() first");
+  }
+}
+
+void check_attached(const std::vector<NamedLayer>& layers, const std::string& name) {
+  for (const auto& [path, layer] : layers) {
+    require(layer->adapter(name) != nullptr, "adapter", "'", name, "' is no longer attached to ", path);
+  }
+}
+
 }  // namespace
 
 AttachedAdapter::AttachedAdapter(std::string name, std::shared_ptr<const AdapterMethod> method, std::vector<NamedLayer> layers)
     : name_(std::move(name)), method_(std::move(method)), layers_(std::move(layers)) {}
 
 std::vector<nn::NamedTensor> AttachedAdapter::named_parameters() const {
+  check_attached(layers_, name_);
   std::vector<nn::NamedTensor> out;
   for (const auto& [path, layer] : layers_) {
-    const nn::Adapter* adapter = layer->adapter(name_);
-    require(adapter != nullptr, "adapter", "'", name_, "' is no longer attached to ", path);
-    for (const auto& [parameter, tensor] : adapter->named_parameters()) {
+    for (const auto& [parameter, tensor] : layer->adapter(name_)->named_parameters()) {
       out.push_back({path.empty() ? parameter : path + "." + parameter, tensor});
     }
   }
@@ -68,12 +80,16 @@ Index AttachedAdapter::numel() const {
 }
 
 void AttachedAdapter::set_active(bool on) const {
+  check_attached(layers_, name_);
+  check_changeable(layers_);
   for (const auto& [path, layer] : layers_) {
     layer->set_active(name_, on);
   }
 }
 
 void AttachedAdapter::detach() const {
+  check_attached(layers_, name_);
+  check_changeable(layers_);
   for (const auto& [path, layer] : layers_) {
     layer->detach(name_);
   }
@@ -95,7 +111,9 @@ AttachedAdapter attach(nn::Module& model, std::shared_ptr<const AdapterMethod> m
 }
 
 void set_adapters_enabled(nn::Module& model, bool on) {
-  for (const auto& [path, layer] : adaptable_layers(model)) {
+  const std::vector<NamedLayer> layers = adaptable_layers(model);
+  check_changeable(layers);
+  for (const auto& [path, layer] : layers) {
     layer->set_adapters_enabled(on);
   }
 }

@@ -2,11 +2,16 @@
 // Reading and writing the common part of `adapter_config.json`. Not installed: it names the JSON library.
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 #include "lora/method.hpp"
 
 namespace lora {
+
+/// A value for an error text: scalars as they are, shortened; of lists and objects the number of entries, since a damaged file may
+/// nest them deeper than a stack.
+std::string shown(const nlohmann::json& value);
 
 /// config[key] as a T, or `fallback` if the key is missing or null. @throws Error naming the key on another type
 template <class T>
@@ -19,7 +24,7 @@ T json_value(const nlohmann::json& config, std::string_view key, T fallback) {
                     : std::is_same_v<T, std::string>        ? at->is_string()
                     : std::is_integral_v<T>                 ? at->is_number_integer()
                                                             : at->is_number();
-  require(fits, "adapter_config", "'", key, "' has the wrong type: ", at->dump());
+  require(fits, "adapter_config", "'", key, "' has the wrong type: ", shown(*at));
   return at->template get<T>();
 }
 

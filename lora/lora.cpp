@@ -11,8 +11,11 @@ namespace lora {
 
 namespace {
 
+// Beyond the sizes of layers, and small enough that a damaged configuration cannot ask for all memory.
+constexpr Index kMaxRank = 65'536;
+
 void check(const LoraConfig& config) {
-  require(config.r >= 1, "LoraConfig", "r must be at least 1, got ", config.r);
+  require(config.r >= 1 && config.r <= kMaxRank, "LoraConfig", "r must be at least 1 and at most ", kMaxRank, ", got ", config.r);
   require(std::isfinite(config.lora_alpha), "LoraConfig", "lora_alpha must be a number, got ", config.lora_alpha);
   require(config.lora_dropout >= 0.0 && config.lora_dropout < 1.0, "LoraConfig", "lora_dropout must be in [0, 1), got ", config.lora_dropout);
   require(!config.target_modules.empty(), "LoraConfig", "target_modules is empty; name layers, or use \"all-linear\"");
@@ -24,7 +27,8 @@ Tensor initial_a(const nn::AdaptableLayer& layer, const LoraConfig& config, Gene
   if (config.init_lora_weights == LoraInit::gaussian) {
     return randn(shape, dtype, generator) / static_cast<double>(config.r);
   }
-  return nn::kaiming_uniform(shape, layer.fan_in(), dtype, generator);
+  const Tensor a = nn::kaiming_uniform(shape, layer.fan_in(), dtype, generator);
+  return config.init_lora_weights == LoraInit::he ? a * std::sqrt(6.0) : a;
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ LoraInit read_init(const nlohmann::json& config) {
     return LoraInit::kaiming;
   }
   // Other schemes (PiSSA, OLoRA, CorDA, LoftQ) change the base weights too, which the folder does not hold.
-  require(*at == "gaussian", "adapter_config", "'init_lora_weights' is ", at->dump(), "; known are true, false and \"gaussian\"");
+  require(*at == "gaussian", "adapter_config", "'init_lora_weights' is ", shown(*at), "; known are true, false and \"gaussian\"");
   return LoraInit::gaussian;
 }
 
@@ -54,6 +54,7 @@ std::string file_key(std::string_view parameter) { return std::string(parameter)
 
 }  // namespace
 
+extern const MethodRow kLoraRow;  // constants are local to their file unless declared so
 const MethodRow kLoraRow{"LORA", read, write, file_key};
 
 }  // namespace lora

@@ -42,18 +42,33 @@ std::map<std::string, Tensor> tensors_by_key(const AttachedAdapter& adapter) {
   const MethodRow& row = method_row(adapter.method().peft_type());
   std::map<std::string, Tensor> tensors;
   for (const auto& [path, layer] : adapter.layers()) {
-    for (const auto& [parameter, tensor] : layer->adapter(adapter.name())->named_parameters()) {
+    const nn::Adapter* attached = layer->adapter(adapter.name());
+    require(attached != nullptr, "adapter", "'", adapter.name(), "' is no longer attached to ", path);
+    for (const auto& [parameter, tensor] : attached->named_parameters()) {
       tensors.emplace(std::string(kPrefix) + path + (path.empty() ? "" : ".") + row.file_key(parameter), tensor);
     }
   }
   return tensors;
 }
 
+/// The names of the layers where the targets say `all-linear`: a reader may take other layers for all.
+nlohmann::json targets_of(const AttachedAdapter& adapter) {
+  const TargetModules& targets = adapter.method().target_modules();
+  if (targets.pattern() != kAllLinear) {
+    return write_targets(targets);
+  }
+  std::vector<std::string> paths;
+  for (const auto& [path, layer] : adapter.layers()) {
+    paths.push_back(path);
+  }
+  return paths;
+}
+
 nlohmann::json config_of(const AttachedAdapter& adapter) {
   const AdapterMethod& method = adapter.method();
   nlohmann::json config;
   config["peft_type"] = method.peft_type();
-  config["target_modules"] = write_targets(method.target_modules());
+  config["target_modules"] = targets_of(adapter);
   config["exclude_modules"] = write_targets(method.exclude_modules());
   config["base_model_name_or_path"] = nullptr;
   config["task_type"] = nullptr;

@@ -4,6 +4,8 @@
 
 namespace lora {
 
+extern const MethodRow kLoraRow;  // lora_files.cpp
+
 namespace {
 
 constexpr std::array<const MethodRow*, 1> kRows{&kLoraRow};

@@ -22,8 +22,6 @@ struct MethodRow {
   std::string (*file_key)(std::string_view parameter);
 };
 
-extern const MethodRow kLoraRow;
-
 /// All rows.
 std::span<const MethodRow* const> method_rows();
 

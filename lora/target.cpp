@@ -1,6 +1,7 @@
 #include "lora/target.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <regex>
 
 #include "nn/linear.hpp"
@@ -13,18 +14,29 @@ bool is_suffix(std::string_view path, std::string_view name) {
   return path == name || (path.size() > name.size() && path.ends_with(name) && path[path.size() - name.size() - 1] == '.');
 }
 
+// Far beyond any choice of layers; the library's recursion over brackets stays within a stack.
+constexpr std::size_t kMaxPattern = 4096;
+
+/// In any case, as in PEFT.
+bool is_all_linear(std::string_view pattern) {
+  return std::equal(pattern.begin(), pattern.end(), kAllLinear.begin(), kAllLinear.end(),
+                    [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
+}
+
 bool matches_pattern(std::string_view path, const std::string& pattern) {
+  require(pattern.size() <= kMaxPattern, "attach", "a regular expression of target_modules or exclude_modules has ", pattern.size(),
+          " characters, at most ", kMaxPattern, " are read");
   try {
     return std::regex_match(path.begin(), path.end(), std::regex(pattern));
   } catch (const std::regex_error& error) {
-    fail("target_modules", "'", pattern, "' is not a regular expression: ", error.what());
+    fail("attach", "'", pattern, "' is not a regular expression: ", error.what(), "; see target_modules and exclude_modules");
   }
 }
 
 }  // namespace
 
 bool TargetModules::matches(std::string_view path, const nn::AdaptableLayer& layer) const {
-  if (pattern_ == kAllLinear) {
+  if (is_all_linear(pattern_)) {
     return dynamic_cast<const nn::Linear*>(&layer) != nullptr;
   }
   if (!pattern_.empty()) {

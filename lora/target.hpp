@@ -12,8 +12,8 @@
 namespace lora {
 
 /// A choice of layers by their path in the model, with PEFT's rules: a list of names (a layer fits if its path is a name or ends in
-/// "." + name), or one regular expression that must fit the whole path; the word `all-linear` means every Linear. The expressions are
-/// ECMAScript's, which for paths are Python's but for named groups and look-behind.
+/// "." + name), or one regular expression that must fit the whole path; the word `all-linear`, in any case, means every Linear. The
+/// expressions are ECMAScript's, which for paths are Python's but for named groups and look-behind.
 class TargetModules {
  public:
   TargetModules() = default;

@@ -140,8 +140,10 @@ void Module::train(bool on) {
 }
 
 void Module::zero_grad() {
-  for (Tensor tensor : trainable_parameters()) {
-    tensor.set_grad({});
+  for (const auto& tensors : {parameters(), trainable_parameters()}) {  // frozen ones may have a gradient from before
+    for (Tensor tensor : tensors) {
+      tensor.set_grad({});
+    }
   }
 }
 

@@ -15,17 +15,22 @@ namespace {
 
 constexpr double kDrawEvery = 0.1;  // seconds
 constexpr int kBarWidth = 20;
+constexpr int kLeastBarWidth = 4;  // with less room there is no bar
 
 double steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-std::string bar(double share) {
-  const int full = std::clamp(static_cast<int>(share * kBarWidth), 0, kBarWidth);
+/// With a space before it; nothing at all if the width is 0.
+std::string bar(double share, int width) {
+  if (width == 0) {
+    return "";
+  }
+  const int full = std::clamp(static_cast<int>(share * width), 0, width);
   std::string text(static_cast<std::size_t>(full), '=');
-  if (full < kBarWidth) {
+  if (full < width) {
     text += '>';
   }
-  text.resize(kBarWidth, ' ');
-  return '[' + text + ']';
+  text.resize(static_cast<std::size_t>(width), ' ');
+  return " [" + text + ']';
 }
 
 /// 0:41, 12:05 or 1:02:03.
@@ -46,6 +51,11 @@ std::string percent(double value) {
   return text.str();
 }
 
+/// Without the parts at the end that do not fit: half a number would be another number.
+std::string cut(const std::string& line, std::size_t room) {
+  return line.size() <= room ? line : line.substr(0, std::min(room, line.rfind("  ", room)));
+}
+
 /// Share of the whole training that is done after a step.
 double share_done(const StepRecord& r, Index epochs) {
   const double in_epoch = static_cast<double>(r.step) / static_cast<double>(std::max<Index>(r.steps, 1));
@@ -57,14 +67,16 @@ double share_done(const StepRecord& r, Index epochs) {
 ProgressStyle progress_style_for_stderr() { return stderr_is_terminal() ? ProgressStyle::bar : ProgressStyle::lines; }
 
 ProgressReporter::ProgressReporter(std::string run, Index epochs, ProgressStyle style)
-    : ProgressReporter(std::move(run), epochs, style, std::cerr, steady_seconds) {}
+    : ProgressReporter(std::move(run), epochs, style, std::cerr, steady_seconds, stderr_columns) {}
 
-ProgressReporter::ProgressReporter(std::string run, Index epochs, ProgressStyle style, std::ostream& out, Clock clock)
+ProgressReporter::ProgressReporter(std::string run, Index epochs, ProgressStyle style, std::ostream& out, Clock clock,
+                                   std::function<int()> columns)
     : run_(std::move(run)),
       epochs_(epochs),
       style_(style),
       out_(out),
       clock_(std::move(clock)),
+      columns_(std::move(columns)),
       start_time_(clock_()),
       epoch_start_(start_time_) {}
 
@@ -96,15 +108,25 @@ double ProgressReporter::seconds_left(double share, double now) const {
   return seen > 0 ? (now - start_time_) * (1 - share) / seen : 0;
 }
 
-void ProgressReporter::draw(const StepRecord& r, double now) {
+std::string ProgressReporter::line_of(const StepRecord& r, double now, int bar_width) const {
   const double share = share_done(r, epochs_);
   const double spent = now - epoch_start_;
   const double rate = spent > 0 ? static_cast<double>(epoch_samples_) / spent : 0;
   std::ostringstream line;
-  line << '\r' << run_ << "  epoch " << r.epoch << '/' << epochs_ << ' ' << bar(share) << ' ' << std::setw(3)
-       << static_cast<int>(share * 100) << "%  loss " << std::fixed << std::setprecision(4) << r.mean_loss << "  " << std::setprecision(0)
-       << rate << " samples/s  " << duration(seconds_left(share, now)) << " left" << last_validation_ << "\x1b[K";
-  out_ << line.str() << std::flush;
+  line << run_ << "  epoch " << r.epoch << '/' << epochs_ << bar(share, bar_width) << ' ' << std::setw(3) << static_cast<int>(share * 100)
+       << "%  loss " << std::fixed << std::setprecision(4) << r.mean_loss << "  " << std::setprecision(0) << rate << " samples/s  "
+       << duration(seconds_left(share, now)) << " left" << last_validation_;
+  return std::move(line).str();
+}
+
+void ProgressReporter::draw(const StepRecord& r, double now) {
+  std::string line = line_of(r, now, kBarWidth);
+  if (const int columns = columns_ ? columns_() : 0; columns > 0) {  // the last column stays free: a full line makes some terminals wrap
+    const auto room = static_cast<std::size_t>(columns - 1);
+    const int left = kBarWidth - static_cast<int>(line.size() - std::min(line.size(), room));
+    line = cut(line_of(r, now, left >= kLeastBarWidth ? left : 0), room);
+  }
+  out_ << '\r' << line << "\x1b[K" << std::flush;
   drawn_ = true;
 }
 

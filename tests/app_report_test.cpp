@@ -204,12 +204,6 @@ TEST_CASE("app: a faulty results.json is an error that names file and key", "[ap
   CHECK_THROWS_AS(read_results(folder.path / "missing.json"), lora::Error);
 }
 
-TEST_CASE("app: log.csv has a line an epoch", "[app]") {
-  const std::string log = epoch_log(made_results());
-  CHECK_THAT(log, Catch::Matchers::StartsWith("run,epoch,loss,lr,val_accuracy,seconds\nbase,1,0.5,0.001,19,0.75\n"));
-  CHECK(count_of(log, "\n") == 7);
-}
-
 TEST_CASE("app: numbers read well", "[app]") {
   CHECK(grouped(0) == "0");
   CHECK(grouped(999) == "999");

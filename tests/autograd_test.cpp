@@ -103,7 +103,11 @@ TEST_CASE("autograd: a saved tensor that was changed in place is an error that n
       {"div", [](const Tensor& x, const Tensor& s) { return div(x, s); }, random({2, 2}, 1, 2)},
       {"matmul", [](const Tensor& x, const Tensor& s) { return matmul(x, s); }, random({2, 2})},
       {"linear", [](const Tensor& x, const Tensor& s) { return linear(x, s); }, random({2, 2})},
-      {"linear_add", [](const Tensor& x, const Tensor& s) { return linear_add(zeros({2, 2}, DType::f64), x, s); }, random({2, 2})},
+      {"linear_add",
+       [](const Tensor& x, const Tensor& s) {
+         return linear_add(zeros({2, 2}, DType::f64), x, s);
+       },
+       random({2, 2})},
       {"cross_entropy", [](const Tensor& x, const Tensor& s) { return cross_entropy(x, s); }, i64({0, 1})},
       {"index_select", [](const Tensor& x, const Tensor& s) { return index_select(x, s); }, i64({0, 1})},
   };
@@ -114,7 +118,8 @@ TEST_CASE("autograd: a saved tensor that was changed in place is an error that n
     Tensor saved = row.saved;
     const Tensor y = sum(row.run(x, saved));
     narrow(saved, 0, 0, 1).fill_(1.0);  // a view counts
-    CHECK_THAT(error_of([&] { y.backward(); }), Contains("[" + std::string(row.op) + "]") && Contains("changed in place") && Contains("@cpu"));
+    CHECK_THAT(error_of([&] { y.backward(); }),
+               Contains("[" + std::string(row.op) + "]") && Contains("changed in place") && Contains("@cpu"));
     CHECK_FALSE(x.grad().defined());
   }
   Tensor x = leaf({1});
@@ -168,7 +173,12 @@ TEST_CASE("autograd: NoGrad nests, is of its thread, and ends with its scope", "
   }
   CHECK(grad_enabled());
   CHECK((x * 2.0).requires_grad());
-  CHECK_THROWS_AS([&] { const NoGrad guard; fail("test", "x"); }(), Error);
+  CHECK_THROWS_AS(
+      [&] {
+        const NoGrad guard;
+        fail("test", "x");
+      }(),
+      Error);
   CHECK(grad_enabled());
 }
 
@@ -265,7 +275,7 @@ TEST_CASE("autograd: a graph's memory is given back", "[autograd]") {
   const std::size_t before = live_bytes();
   {
     const Tensor y = sum(exp(x) * tanh(x));
-    CHECK(live_bytes() > before + 3 * x.nbytes());
+    CHECK(live_bytes() >= before + 2 * x.nbytes());  // exp and tanh are kept
   }
   CHECK(live_bytes() == before);  // dropped without backward: there is no cycle
   {

@@ -108,7 +108,7 @@ TEST_CASE("half: rounding is to nearest, ties to even, at every boundary", "[ten
 TEST_CASE("half: the checks find a wrong format", "[tensor]") {
   CHECK(wrong_patterns<f16>(kBf16) > 0);
   CHECK(wrong_roundings<bf16>(kF16) > 0);
-  CHECK(f16(1.0f + 0x1p-11f).bits == f16(1.0f).bits);               // a tie goes to the even 1
+  CHECK(f16(1.0f + 0x1p-11f).bits == f16(1.0f).bits);                // a tie goes to the even 1
   CHECK(f16(1.0f + 3 * 0x1p-11f).bits == f16(1.0f + 0x1p-9f).bits);  // and here up, to the even 1 + 2/1024
   CHECK(std::isinf(static_cast<float>(f16(65520.0f))));
   CHECK(static_cast<float>(f16(65519.0f)) == 65504.0f);

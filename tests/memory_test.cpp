@@ -25,8 +25,8 @@ constexpr bool kCaching = true;
 #endif
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kSizes[] = {0,    1,    63,   64,     65,            1000,      1024,          1025,    1152,
-                                  1153, 2048, 2049, 200704, kHugePage - 1, kHugePage, kHugePage + 1, 13000000};
+constexpr std::size_t kSizes[] = {
+    0, 1, 63, 64, 65, 1000, 1024, 1025, 1152, 1153, 2048, 2049, 200704, kHugePage - 1, kHugePage, kHugePage + 1, 13000000};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kRefusable = false;  // the sanitizers end the process where the system would refuse
@@ -164,7 +164,8 @@ TEST_CASE("memory: too much and unknown devices are errors", "[memory]") {
   const std::size_t before = memory_stats().current_bytes;
   const std::size_t bytes = GENERATE(std::size_t{1} << 50, std::numeric_limits<std::size_t>::max());
   if (kRefusable || bytes > std::size_t{1} << 62) {
-    CHECK_THROWS_WITH(Storage::allocate(bytes, kCpu), Catch::Contains("[memory] cpu: not enough memory for " + std::to_string(bytes) + " bytes"));
+    CHECK_THROWS_WITH(Storage::allocate(bytes, kCpu),
+                      Catch::Contains("[memory] cpu: not enough memory for " + std::to_string(bytes) + " bytes"));
   }
   CHECK(memory_stats().current_bytes == before);
   const std::string absent = "[memory] cuda:0: this build of lora_core has no CUDA kernels; use cpu";

@@ -105,7 +105,8 @@ TEST_CASE("nn: a state dict is copied in, converted to the module's types", "[nn
 TEST_CASE("nn: a state dict that does not fit is an error that lists everything and changes nothing", "[nn]") {
   Counter model;
   const auto before = copies(model);
-  const nn::StateDict wrong{{"scale", zeros({2})}, {"inner.weight", zeros({3, 2})}, {"inner.wait", zeros({2})}, {"steps", zeros({1}, DType::i64)}};
+  const nn::StateDict wrong{
+      {"scale", zeros({2})}, {"inner.weight", zeros({3, 2})}, {"inner.wait", zeros({2})}, {"steps", zeros({1}, DType::i64)}};
   const std::string error = error_of([&] { model.load_state_dict(wrong); });
   CHECK_THAT(error, Contains("Counter()") && Contains("missing: inner.bias f32[2]@cpu") && Contains("unexpected: inner.wait f32[2]@cpu"));
   CHECK_THAT(error, Contains("wrong shape: inner.weight") && Contains("f32[2,3]@cpu") && Contains("f32[3,2]@cpu"));

@@ -142,7 +142,7 @@ TEST_CASE("random: moments of uniform and normal numbers", "[random]") {
     const Moments n = moments(randn({1'000'000}, dtype, generator));
     CHECK(std::abs(n.mean) <= 5.0 / 1000);
     CHECK(std::abs(n.variance - 1.0) <= 5 * std::sqrt(2.0) / 1000);
-    CHECK(std::abs(n.skewness) <= 5 * std::sqrt(15.0) / 1000);      // var of x^3
+    CHECK(std::abs(n.skewness) <= 5 * std::sqrt(15.0) / 1000);        // var of x^3
     CHECK(std::abs(n.kurtosis - 3.0) <= 5 * std::sqrt(96.0) / 1000);  // var of x^4
     CHECK(n.highest > 4.0);
   }

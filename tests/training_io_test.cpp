@@ -172,6 +172,24 @@ TEST_CASE("trainer: the bar shows share, rate and time left, at most ten times a
   CHECK(count(out.str(), "\n") == 1);
 }
 
+TEST_CASE("trainer: the bar's line fits into a narrow terminal, with no number cut", "[trainer]") {
+  const auto line_at = [](int columns) {
+    std::ostringstream out;
+    double now = 100;
+    ProgressReporter progress("run", 2, ProgressStyle::bar, out, [&] { return now; }, [columns] { return columns; });
+    now = 101;
+    progress.step(step_at(1, 10));
+    return out.str().substr(1, out.str().find('\x1b') - 1);
+  };
+  CHECK_THAT(line_at(0), Contains("[==========>         ]  50%") && Contains("left"));
+  CHECK(line_at(200) == line_at(0));
+  CHECK_THAT(line_at(70), Contains("[===") && Contains("left"));
+  CHECK(line_at(70).size() == 69);
+  CHECK(line_at(40) == "run  epoch 1/2  50%  loss 0.7500");
+  CHECK(line_at(10) == "run");
+  CHECK(line_at(2) == "r");
+}
+
 TEST_CASE("trainer: the time left of a resumed training comes from what was seen of it", "[trainer]") {
   std::ostringstream out;
   double now = 0;

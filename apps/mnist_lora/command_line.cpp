@@ -1,5 +1,6 @@
 #include "apps/mnist_lora/command_line.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -7,17 +8,22 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/mnist_lora/interrupt.hpp"
+
 namespace mnist_lora {
 
 namespace {
 
 class HelpFormat final : public CLI::Formatter {
  public:
-  HelpFormat() { column_width(26); }
+  HelpFormat() {
+    column_width(28);
+    label("SUBCOMMAND", "COMMAND");
+  }
 
   std::string make_option_opts(const CLI::Option* option) const override {
     const std::string type = option->get_type_size() > 0 ? option->get_type_name() : "";
-    return (type.empty() ? "" : " ") + type + (option->get_required() ? " (required)" : "");
+    return (type.empty() ? "" : " ") + type + (option->get_required() && !option->get_positional() ? " (required)" : "");
   }
 
   std::string make_option_desc(const CLI::Option* option) const override {
@@ -49,6 +55,28 @@ std::string known_commands(const CLI::App& app) {
   return out;
 }
 
+bool is_plain(const std::string& word) {
+  const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
+  return !word.empty() && word.find_first_not_of(plain) == std::string::npos;
+}
+
+std::string quoted(const std::string& word) {
+  std::string out = "'";
+  for (const char c : word) {
+    out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return out + "'";
+}
+
+/// The command line that goes on with what this one began.
+std::string resuming(int argc, const char* const* argv) {
+  std::vector<std::string> words(argv, argv + argc);
+  if (std::find(words.begin(), words.end(), "--resume") == words.end()) {
+    words.emplace_back("--resume");
+  }
+  return shell_command(words);
+}
+
 /// CLI11 says no more than that a command is required.
 std::string usage_text(const CLI::App& app, const CLI::ParseError& error, int argc, const char* const* argv) {
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty()) {
@@ -60,7 +88,16 @@ std::string usage_text(const CLI::App& app, const CLI::ParseError& error, int ar
 
 }  // namespace
 
+std::string shell_command(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    text += (text.empty() ? "" : " ") + (is_plain(word) ? word : quoted(word));
+  }
+  return text;
+}
+
 void describe(CLI::App& command, const std::vector<std::string>& examples) {
+  command.group("Commands");
   command.formatter(std::make_shared<HelpFormat>());
   std::string footer = examples.empty() ? "" : "Examples:\n";
   for (const std::string& example : examples) {
@@ -83,6 +120,9 @@ int run_cli(CLI::App& app, int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     std::cerr << app.get_name() << ": " << usage_text(app, error, argc, argv) << "\nTry " << command_name(app) << " --help\n";
     return kExitUsage;
+  } catch (const Interrupted& stopped) {
+    std::cerr << app.get_name() << ": " << stopped.what() << "; go on with\n  " << resuming(argc, argv) << '\n';
+    return kExitFailed;
   } catch (const std::bad_alloc&) {
     return failed("out of memory; try a smaller --batch-size");
   } catch (const std::exception& error) {

@@ -1,8 +1,10 @@
 #include "apps/mnist_lora/commands.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "apps/mnist_lora/command_line.hpp"
 #include "apps/mnist_lora/digits.hpp"
@@ -14,16 +16,26 @@ namespace mnist_lora {
 
 namespace {
 
-std::string joined(int argc, const char* const* argv) {
-  std::string text = "mnist_lora";
-  for (int i = 1; i < argc; ++i) {
-    text += std::string(" ") + argv[i];
+/// As it was given, but for the program's path.
+std::string given(int argc, const char* const* argv) {
+  std::vector<std::string> words{"mnist_lora"};
+  words.insert(words.end(), argv + std::min(argc, 1), argv + argc);
+  return shell_command(words);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
   }
   return text;
 }
 
+/// Files-only commands take all common flags, but show only those that change something.
+void hide(CLI::App& command, const char* flag) { command.get_option(flag)->group(""); }
+
 void add_digits(CLI::App& app, const std::string& command_line) {
-  CLI::App* command = app.add_subcommand("digits", "Train a perceptron on some digits and LoRA of several ranks on the others");
+  CLI::App* command = app.add_subcommand("digits", "Train a perceptron on some digits, LoRA on the others");
   const auto options = std::make_shared<DigitsOptions>();
   options->command_line = command_line;
   options->common.out = "out/digits";
@@ -42,13 +54,20 @@ void add_predict(CLI::App& app) {
   const auto file = [&](const std::string& flag, std::filesystem::path& path, const std::string& text, const char* type) {
     return command->add_option(flag, path, text)->type_name(type)->group("Files");
   };
-  command->add_option("--model", options->model, "Architecture of the weights")->capture_default_str()->type_name("NAME")->check(CLI::IsMember(model_names()))->group("Files");
-  file("--weights", options->weights, "Weights as PyTorch names them, safetensors", "FILE")->required();
+  command->add_option("--model", options->model, "Architecture of the weights: " + joined(model_names()))
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->check(CLI::IsMember(model_names()).description(""))
+      ->group("Files");
+  file("--weights", options->weights, "Safetensors file with the names of PyTorch", "FILE")->required();
   file("--adapter", options->adapter, "PEFT folder to attach", "DIR");
   file("--input", options->input, "Holds x [N,1,28,28], used as given", "FILE")->required();
   file("--output", options->output, "Gets logits [N,10]", "FILE")->required();
   add_run_options(*command, options->common);
-  describe(*command, {"mnist_lora predict --weights base.safetensors --adapter adapters/lora-r8 --input x.safetensors --output y.safetensors"});
+  hide(*command, "--seed");
+  hide(*command, "--data");
+  describe(*command,
+           {"mnist_lora predict --weights base.safetensors --adapter adapters/lora-r8 --input x.safetensors --output y.safetensors"});
   command->callback([options] { run_predict(*options); });
 }
 
@@ -59,7 +78,7 @@ void add_inspect(CLI::App& app) {
     bool json = false;
   };
   const auto options = std::make_shared<Options>();
-  command->add_option("path", options->path, "Safetensors file or PEFT folder")->required();
+  command->add_option("path", options->path, "Safetensors file or PEFT folder")->required()->type_name("");
   command->add_flag("--json", options->json, "One JSON object");
   describe(*command, {"mnist_lora inspect out/digits/adapters/lora-r8"});
   command->callback([options] { run_inspect(options->path, options->json); });
@@ -69,12 +88,14 @@ void add_inspect(CLI::App& app) {
 
 int run_program(int argc, const char* const* argv) {
   CLI::App app("LoRA experiments on MNIST, with no Python anywhere", "mnist_lora");
-  app.set_version_flag("--version", LORA_VERSION);
+  app.set_version_flag("--version", "mnist_lora " LORA_VERSION, "Print the version and exit");
+  app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);
-  add_digits(app, joined(argc, argv));
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  add_digits(app, given(argc, argv));
   add_predict(app);
   add_inspect(app);
-  describe(app, {"mnist_lora digits --epochs 3", "mnist_lora COMMAND --help"});
+  describe(app, {"mnist_lora digits --epochs 3", "mnist_lora digits --help"});
   return run_cli(app, argc, argv);
 }
 

@@ -56,7 +56,7 @@ std::vector<std::string> test_sets(const std::string& tuned) {
 }
 
 std::vector<double> accuracies(const Run& run, const std::vector<std::string>& sets) {
-  std::vector<double> values{final_val_accuracy(run)};
+  std::vector<double> values{best_val_accuracy(run)};
   for (const std::string& digits : sets) {
     values.push_back(test_accuracy(run, digits, true));
   }

@@ -11,6 +11,7 @@
 #include "apps/mnist_lora/digits_test.hpp"
 #include "apps/mnist_lora/interrupt.hpp"
 #include "apps/mnist_lora/results.hpp"
+#include "apps/mnist_lora/text.hpp"
 #include "apps/mnist_lora/train_run.hpp"
 #include "core/base/memory.hpp"
 #include "core/base/rng.hpp"
@@ -36,7 +37,7 @@ Settings settings_of(const DigitsOptions& o, const std::filesystem::path& data) 
           {"--seed", std::to_string(o.common.seed)},
           {"--data", std::filesystem::weakly_canonical(data).string()},
           {"--batch-size", std::to_string(o.common.batch_size)},
-          {"--lr", std::to_string(o.common.lr)},
+          {"--lr", o.common.lr == 0 ? "by run" : exact(o.common.lr)},
           {"--epochs", std::to_string(o.common.epochs)},
           {"--patience", std::to_string(o.common.patience)},
           {"--limit", std::to_string(o.common.limit)},
@@ -45,37 +46,51 @@ Settings settings_of(const DigitsOptions& o, const std::filesystem::path& data) 
           {"--ranks", joined(o.ranks)}};
 }
 
+/// All images that the experiment will ask for, asked for once: what is missing shows now, before anything is written or trained.
+TrainingData checked_data(const DigitsOptions& options, const std::filesystem::path& folder) {
+  TrainingData data(folder, options.common.limit, options.common.seed, {options.base, options.tune});
+  for (const RunPlan& plan : digits_plan(options)) {
+    data.training(plan.digits, options.common.batch_size);
+    data.validation(plan.digits);
+  }
+  lora::datasets::load_images(folder, lora::datasets::Split::test);
+  return data;
+}
+
 /// One experiment: its folder, its images, and the runs so far.
 class Digits {
  public:
   Digits(const DigitsOptions& options, const std::filesystem::path& data)
       : options_(options),
         data_(data),
+        training_(checked_data(options, data)),
         workspace_(options.common.out, settings_of(options, data), options.common.resume),
-        training_(data, options.common.limit, options.common.seed, {options.base, options.tune}),
         log_(workspace_.log(), options.common.resume ? lora::nn::CsvLog::Existing::keep : lora::nn::CsvLog::Existing::replace) {}
 
+  /// Its seconds are those of all training, that before an interruption included, and of the test.
   Results run() {
-    const auto start = std::chrono::steady_clock::now();
     Results results = describe_results("digits", options_.common);
     for (const RunPlan& plan : digits_plan(options_)) {
       results.runs.push_back(run_or_recall(plan));
       results.peak_bytes = std::max(results.peak_bytes, results.runs.back().peak_bytes);
+      results.seconds += results.runs.back().seconds;
     }
+    const auto start = std::chrono::steady_clock::now();
     story_.grid = test_digits(results, options_, data_, workspace_);
-    results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    results.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return results;
   }
 
   /// Writes results and report; gives a notice for the terminal.
   std::string write(const Results& results) {
     write_results(workspace_.results(), results);
-    workspace_.close();
     story_.base_digits = options_.base.str();
     story_.tuned = options_.tune.str();
     story_.published = digits_published(options_);
     story_.settings = {{"Command", options_.command_line}, {"Data", data_.string()}, {"Optimizer", "AdamW, one-cycle learning rate"}};
-    return write_digits_report(workspace_.folder(), results, story_);
+    const std::string notice = write_digits_report(workspace_.folder(), results, story_);
+    workspace_.close();
+    return notice;
   }
 
  private:
@@ -101,6 +116,7 @@ class Digits {
     lora::LoraConfig config;
     config.r = plan.rank;
     config.lora_alpha = plan.alpha;
+    config.init_lora_weights = plan.init;
     config.target_modules = {"fc1", "fc2", "fc3"};
     const lora::AttachedAdapter adapter = lora::attach(model, config);
     const Run run = train_run(model, plan, training_, options_.common, workspace_, log_);
@@ -110,8 +126,8 @@ class Digits {
 
   const DigitsOptions& options_;
   std::filesystem::path data_;
-  Workspace workspace_;
   TrainingData training_;
+  Workspace workspace_;
   lora::nn::CsvLog log_;
   DigitsStory story_;
 };
@@ -119,7 +135,7 @@ class Digits {
 }  // namespace
 
 void run_digits(const DigitsOptions& options) {
-  lora::require((options.base.size() > 0) && (options.tune.size() > 0), "digits", "--base and --tune need at least one digit each");
+  lora::require(!options.base.empty() && !options.tune.empty(), "digits", "--base and --tune need at least one digit each");
   const InterruptGuard guard;
   apply_device(options.common);
   Digits experiment(options, options.common.data.empty() ? bundled_mnist() : options.common.data);

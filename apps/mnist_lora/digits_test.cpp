@@ -31,12 +31,13 @@ TestRow test(lora::nn::Module& model, const Images& images, const DigitSet& digi
   return row;
 }
 
-/// The three sets of the results file; the complement only if it has digits.
-std::vector<DigitSet> tested_sets(const DigitSet& trained) {
-  std::vector<DigitSet> sets{trained};
-  if (!trained.complement().empty()) {
-    sets.push_back(trained.complement());
-    sets.push_back(DigitSet::all());
+/// Each once, and those without digits left out.
+std::vector<DigitSet> tested_sets(const DigitSet& tuned, const DigitSet& trained) {
+  std::vector<DigitSet> sets;
+  for (const DigitSet& set : {tuned, tuned.complement(), DigitSet::all(), trained}) {
+    if (!set.empty() && std::find(sets.begin(), sets.end(), set) == sets.end()) {
+      sets.push_back(set);
+    }
   }
   return sets;
 }
@@ -57,14 +58,14 @@ class Tester {
   Tester(const std::filesystem::path& data, const Workspace& workspace)
       : images_(std::make_shared<const ImageSet>(lora::datasets::load_images(data, lora::datasets::Split::test))), workspace_(workspace) {}
 
-  void add_rows(Run& run, const Run& base) {
+  void add_rows(Run& run, const DigitSet& tuned, const Run& base) {
     lora::models::Mlp model;
     lora::nn::load_weights(model, workspace_.base_weights());
     const bool adapted = run.adapter != "none";
     if (adapted) {
       lora::load_adapter(model, workspace_.adapter_folder(run.name));
     }
-    for (const DigitSet& digits : tested_sets(DigitSet::parse(run.train_digits))) {
+    for (const DigitSet& digits : tested_sets(tuned, DigitSet::parse(run.train_digits))) {
       run.test.push_back(test(model, images_, digits, true));
       if (adapted) {
         lora::set_adapters_enabled(model, false);
@@ -106,10 +107,11 @@ class Tester {
 
 }  // namespace
 
-std::vector<GridDigit> test_digits(Results& results, const DigitsOptions& options, const std::filesystem::path& data, const Workspace& workspace) {
+std::vector<GridDigit> test_digits(Results& results, const DigitsOptions& options, const std::filesystem::path& data,
+                                   const Workspace& workspace) {
   Tester tester(data, workspace);
   for (Run& run : results.runs) {
-    tester.add_rows(run, results.runs.front());
+    tester.add_rows(run, options.tune, results.runs.front());
   }
   const Run* shown = best_run(results, options.tune.str());
   return shown == nullptr ? std::vector<GridDigit>{} : tester.grid(shown->name);

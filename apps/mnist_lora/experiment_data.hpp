@@ -17,9 +17,11 @@ std::filesystem::path bundled_mnist();
 /// Training images, split once: a sample that one run validates on is trained on by none.
 class TrainingData {
  public:
-  /// @param limit  use the first so many images of the file; 0 means all. @param groups  each of these digit sets (without digits of those before it) is split on its own,
+  /// @param limit  use the first so many images of the file; 0 means all. @param groups  each of these digit sets (without digits of those
+  /// before it) is split on its own,
   ///   80 % to training
-  TrainingData(const std::filesystem::path& folder, std::int64_t limit, std::uint64_t seed, const std::vector<lora::datasets::DigitSet>& groups);
+  TrainingData(const std::filesystem::path& folder, std::int64_t limit, std::uint64_t seed,
+               const std::vector<lora::datasets::DigitSet>& groups);
 
   /// Shuffled batches of the digits' training part. @throws lora::Error if there are none
   lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size) const;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <sstream>
 
+#include "apps/mnist_lora/text.hpp"
 #include "core/base/file.hpp"
 #include "core/serialize.hpp"
 
@@ -28,11 +29,13 @@ nlohmann::ordered_json read_config(const std::filesystem::path& path) {
 }
 
 Contents read(const std::filesystem::path& path) {
-  if (!std::filesystem::is_directory(path)) {
+  std::error_code missing;
+  if (!std::filesystem::is_directory(path, missing)) {
     return {lora::load_safetensors(path), std::nullopt};
   }
   const std::filesystem::path config = path / "adapter_config.json";
-  lora::require(std::filesystem::exists(config), "inspect", path.string(), " has no adapter_config.json; name a safetensors file or a PEFT folder");
+  lora::require(std::filesystem::exists(config, missing), "inspect", path.string(),
+                " has no adapter_config.json; name a safetensors file or a PEFT folder");
   return {lora::load_safetensors(path / "adapter_model.safetensors"), read_config(config)};
 }
 
@@ -40,14 +43,6 @@ std::string shape_text(const lora::Shape& shape) {
   std::ostringstream text;
   text << shape;
   return std::move(text).str();
-}
-
-std::string with_commas(std::int64_t number) {
-  std::string text = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<std::size_t>(at), ",");
-  }
-  return text;
 }
 
 std::int64_t total_elements(const lora::NamedTensors& tensors) {
@@ -67,7 +62,8 @@ std::int64_t total_bytes(const lora::NamedTensors& tensors) {
 }
 
 nlohmann::ordered_json to_json(const std::filesystem::path& path, const Contents& contents) {
-  nlohmann::ordered_json json{{"path", path.string()}, {"parameters", total_elements(contents.file.tensors)}, {"bytes", total_bytes(contents.file.tensors)}};
+  nlohmann::ordered_json json{
+      {"path", path.string()}, {"parameters", total_elements(contents.file.tensors)}, {"bytes", total_bytes(contents.file.tensors)}};
   json["metadata"] = contents.file.metadata;
   json["tensors"] = nlohmann::ordered_json::array();
   for (const auto& [name, tensor] : contents.file.tensors) {
@@ -88,19 +84,19 @@ void print_tensors(const lora::NamedTensors& tensors) {
     shapes = std::max(shapes, shape_text(tensor.shape()).size());
   }
   const auto row = [&](const std::string& name, std::string_view dtype, const std::string& shape, const std::string& elements) {
-    std::cout << std::left << std::setw(static_cast<int>(names) + 2) << name << std::setw(6) << dtype << std::setw(static_cast<int>(shapes) + 2)
-              << shape << std::right << std::setw(12) << elements << '\n';
+    std::cout << std::left << std::setw(static_cast<int>(names) + 2) << name << std::setw(6) << dtype
+              << std::setw(static_cast<int>(shapes) + 2) << shape << std::right << std::setw(12) << elements << '\n';
   };
   row("name", "dtype", "shape", "elements");
   for (const auto& [name, tensor] : tensors) {
-    row(name, lora::name(tensor.dtype()), shape_text(tensor.shape()), with_commas(tensor.numel()));
+    row(name, lora::name(tensor.dtype()), shape_text(tensor.shape()), grouped(tensor.numel()));
   }
 }
 
 void print(const std::filesystem::path& path, const Contents& contents) {
   const lora::NamedTensors& tensors = contents.file.tensors;
-  std::cout << path.string() << ": " << tensors.size() << " tensors, " << with_commas(total_elements(tensors)) << " elements, "
-            << with_commas(total_bytes(tensors)) << " bytes\n";
+  std::cout << path.string() << ": " << tensors.size() << " tensors, " << grouped(total_elements(tensors)) << " elements, "
+            << grouped(total_bytes(tensors)) << " bytes\n";
   for (const auto& [key, value] : contents.file.metadata) {
     std::cout << "metadata " << key << ": " << value << '\n';
   }
@@ -120,7 +116,7 @@ void print(const std::filesystem::path& path, const Contents& contents) {
 void run_inspect(const std::filesystem::path& path, bool json) {
   const Contents contents = read(path);
   if (json) {
-    std::cout << to_json(path, contents).dump(2) << '\n';
+    std::cout << to_json(path, contents).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
   } else {
     print(path, contents);
   }

@@ -5,7 +5,7 @@
 
 namespace mnist_lora {
 
-/// Prints tensors with dtype, shape, elements and bytes, the totals, the metadata, and the settings of an adapter folder.
+/// Prints the totals, the metadata, each tensor with dtype, shape and elements, and the settings of an adapter folder.
 /// @param path  a safetensors file or a PEFT folder. @throws lora::Error
 void run_inspect(const std::filesystem::path& path, bool json);
 

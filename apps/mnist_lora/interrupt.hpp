@@ -6,7 +6,7 @@
 
 namespace mnist_lora {
 
-/// What the program throws when it stops because it was asked to. The text says how to go on.
+/// What the program throws when it stops because it was asked to. The text says where; run_cli adds how to go on.
 class Interrupted : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -76,20 +76,20 @@ std::string joined(const std::vector<int>& values) {
 }  // namespace
 
 void add_run_options(CLI::App& command, CommonOptions& o) {
-  value_option(command, "--device", o.device, "Where to compute: cpu, cuda, or auto (cuda where there is one)")
+  value_option(command, "--device", o.device, "cpu, cuda, or auto: cuda where there is one")
       ->group(kRunGroup)
       ->type_name("NAME")
       ->check(CLI::Validator(known_device, "", "device"));
-  command.add_option("--threads", o.threads, "CPU threads; results do not depend on it")
+  command.add_option("--threads", o.threads, "CPU threads")
       ->group(kRunGroup)
       ->type_name("N")
       ->check(between(1, 4096))
-      ->default_str("LORA_NUM_THREADS, else all cores");
-  value_option(command, "--seed", o.seed, "The same seed gives the same bits")
+      ->default_str("$LORA_NUM_THREADS, else $OMP_NUM_THREADS, else all cores");
+  value_option(command, "--seed", o.seed, "The same seed gives the same bits, with any number of threads")
       ->group(kRunGroup)
       ->type_name("N")
       ->check(between(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()));
-  path_option(command, "--data", o.data, "Folder of IDX files, gz or not; without it the MNIST that comes with the program");
+  path_option(command, "--data", o.data, "Folder of IDX files, gz or not [the MNIST that comes with the program]");
   if (!o.out.empty()) {
     command.add_option("--out", o.out, "Where results, adapters, plots and report go")
         ->group(kRunGroup)
@@ -97,7 +97,7 @@ void add_run_options(CLI::App& command, CommonOptions& o) {
         ->default_str(o.out.string());
   }
   command.add_flag("--json", o.json, "One JSON object on stdout, progress on stderr")->group(kRunGroup);
-  command.add_flag("--quiet", o.quiet, "No progress")->group(kRunGroup);
+  command.add_flag("--quiet", o.quiet, "No progress and no summary")->group(kRunGroup);
 }
 
 void add_training_options(CLI::App& command, CommonOptions& o) {
@@ -106,11 +106,14 @@ void add_training_options(CLI::App& command, CommonOptions& o) {
   };
   constexpr std::int64_t kImages = 1'000'000'000;
   count("--batch-size", o.batch_size, "Images a step", std::int64_t{1}, std::int64_t{1'000'000});
-  value_option(command, "--lr", o.lr, "Learning rate")->group(kTrainingGroup)->type_name("X")->check(positive());
+  CLI::Option* lr = value_option(command, "--lr", o.lr, "Highest learning rate")->group(kTrainingGroup)->type_name("X")->check(positive());
+  if (o.lr == 0) {
+    lr->default_str("by run");
+  }
   count("--epochs", o.epochs, "Passes over the training images", 0, 1'000'000);
-  count("--patience", o.patience, "Stop after N epochs without a better validation accuracy; 0: never", 0, 1'000'000);
+  count("--patience", o.patience, "Stop a run after N epochs without a better validation accuracy; 0: never", 0, 1'000'000);
   count("--limit", o.limit, "Use N training images at most; 0: all", std::int64_t{0}, kImages);
-  command.add_flag("--resume", o.resume, "Go on from what --out has")->group(kTrainingGroup);
+  command.add_flag("--resume", o.resume, "Go on with the unfinished experiment in --out")->group(kTrainingGroup);
 }
 
 void add_common_options(CLI::App& command, CommonOptions& options) {

@@ -23,7 +23,7 @@ struct CommonOptions {
   std::filesystem::path data;  ///< empty: the MNIST that comes with the program
   std::filesystem::path out;   ///< empty in files-only commands
   std::int64_t batch_size = 64;
-  double lr = 1e-3;
+  double lr = 1e-3;  ///< 0: each run's own
   int epochs = 10;
   int patience = 0;        ///< epochs without a better validation accuracy before a run stops; 0: never
   std::int64_t limit = 0;  ///< training images at most; 0: all

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "apps/mnist_lora/device.hpp"
 #include "apps/mnist_lora/models.hpp"
@@ -22,9 +23,19 @@ constexpr lora::Index kBatch = 1000;
 lora::Tensor read_images(const std::filesystem::path& path) {
   const lora::SafetensorsFile file = lora::load_safetensors(path);
   const lora::Tensor& x = file.at("x");
-  lora::require(x.ndim() == 4 && x.size(1) == 1 && x.size(2) == 28 && x.size(3) == 28 && lora::is_floating(x.dtype()), "predict", path.string(),
-                ": x is ", x, ", but images are floating [N,1,28,28]");
+  lora::require(x.ndim() == 4 && x.size(1) == 1 && x.size(2) == 28 && x.size(3) == 28 && lora::is_floating(x.dtype()), "predict",
+                path.string(), ": x is ", x, ", but images are floating [N,1,28,28]");
   return lora::to(x, lora::DType::f32);
+}
+
+/// Logits would take the place of images or weights.
+void require_new_output(const PredictOptions& options) {
+  const std::filesystem::path model = options.adapter / "adapter_model.safetensors";
+  for (const auto& [flag, read] : {std::pair{"--input", options.input}, {"--weights", options.weights}, {"--adapter", model}}) {
+    std::error_code missing;
+    lora::require(!std::filesystem::equivalent(options.output, read, missing), "predict", "--output ", options.output.string(),
+                  " is the file of ", flag, "; give it a name of its own");
+  }
 }
 
 lora::Tensor logits_of(const lora::nn::Module& model, const lora::Tensor& x) {
@@ -41,6 +52,7 @@ lora::Tensor logits_of(const lora::nn::Module& model, const lora::Tensor& x) {
 
 void run_predict(const PredictOptions& options) {
   apply_device(options.common);
+  require_new_output(options);
   const auto model = make_model(options.model);
   lora::nn::load_weights(*model, options.weights);
   if (!options.adapter.empty()) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "datasets/digits.hpp"
 #include "apps/mnist_lora/text.hpp"
+#include "datasets/digits.hpp"
 
 namespace mnist_lora {
 
@@ -44,9 +44,9 @@ std::vector<Column> accuracy_columns(const Results& results, const std::string& 
   const auto on = [&](std::string header, const std::string& digits) {
     return column(results, std::move(header), [&digits](const Run& run) { return test_accuracy(run, digits, true); });
   };
-  std::vector<Column> columns{column(results, "Validation", final_val_accuracy), on("Digits " + tuned, tuned)};
+  std::vector<Column> columns{column(results, "Validation", best_val_accuracy), on("Digits " + tuned, tuned)};
   if (!published.empty()) {
-    columns.push_back(column(results, "Published, " + tuned, [&published](const Run& run) {
+    columns.push_back(column(results, "Published", [&published](const Run& run) {
       const auto known = published.find(run.name);
       return known != published.end() ? known->second : std::nan("");
     }));
@@ -99,8 +99,11 @@ ReportTable runs_table(const Results& results, const std::string& tuned, const P
     }
   }
   table.note =
-      "Accuracies in per cent; validation is on held-out training images of the run's own digits after the last epoch, the other "
+      "Accuracies in per cent; validation is on held-out training images of the run's own digits after the best epoch, the other "
       "columns are on test images. The best adapter of a column is marked.";
+  if (!published.empty()) {
+    table.note += " Published is what others report for the digits that the run was trained on.";
+  }
   return table;
 }
 

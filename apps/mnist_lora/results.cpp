@@ -29,22 +29,12 @@ const Run* base_run(const Results& results) {
   return nullptr;
 }
 
-double final_val_accuracy(const Run& run) {
-  return run.epochs.empty() ? std::numeric_limits<double>::quiet_NaN() : run.epochs.back().val_accuracy;
-}
-
-std::string epoch_log(const Results& results) {
-  std::string out = "run,epoch,loss,lr,val_accuracy,seconds\n";
-  for (const Run& run : results.runs) {
-    for (const EpochRow& row : run.epochs) {
-      out += run.name + ',' + std::to_string(row.epoch);
-      for (const double value : {row.loss, row.lr, row.val_accuracy, row.seconds}) {
-        out += ',' + exact(value);
-      }
-      out += '\n';
-    }
+double best_val_accuracy(const Run& run) {
+  double best = std::numeric_limits<double>::quiet_NaN();
+  for (const EpochRow& row : run.epochs) {
+    best = row.val_accuracy <= best ? best : row.val_accuracy;
   }
-  return out;
+  return best;
 }
 
 }  // namespace mnist_lora

@@ -1,5 +1,5 @@
 #pragma once
-// What a command measured: the contents of results.json and log.csv.
+// What a command measured: the contents of results.json.
 
 #include <array>
 #include <cstdint>
@@ -45,7 +45,7 @@ struct Run {
   bool stopped_early = false;
   double seconds = 0;
   std::uint64_t peak_bytes = 0;
-  std::uint64_t weight_bytes = 0;
+  std::uint64_t weight_bytes = 0;  ///< of the model, adapters included
   std::vector<TestRow> test;
 };
 
@@ -70,9 +70,6 @@ Results results_from_json(const nlohmann::ordered_json& json, std::string_view s
 /// results.json as text, indented and with a line end.
 std::string to_text(const Results& results);
 
-/// One line an epoch: run,epoch,loss,lr,val_accuracy,seconds.
-std::string epoch_log(const Results& results);
-
 /// @throws lora::Error if the file cannot be read, is not JSON or not of this form
 Results read_results(const std::filesystem::path& path);
 /// The file is complete or as before. @throws lora::Error if it cannot be written
@@ -84,7 +81,7 @@ const TestRow* find_test(const Run& run, std::string_view digits, bool enabled);
 double test_accuracy(const Run& run, std::string_view digits, bool enabled);
 /// The first run without an adapter, or null.
 const Run* base_run(const Results& results);
-/// Per cent after the last epoch; NaN without epochs.
-double final_val_accuracy(const Run& run);
+/// Per cent after the best epoch, whose weights were kept; NaN without epochs.
+double best_val_accuracy(const Run& run);
 
 }  // namespace mnist_lora

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "datasets/digits.hpp"
+#include "lora/lora.hpp"
 
 namespace mnist_lora {
 
@@ -16,6 +17,7 @@ struct RunPlan {
   lora::datasets::DigitSet digits;
   double peak_lr = 0;       ///< the highest of the one-cycle schedule
   double weight_decay = 0;  ///< decoupled (AdamW)
+  lora::LoraInit init = lora::LoraInit::kaiming;
 
   bool is_base() const { return adapter == "none"; }
   /// The stream of random numbers that initialises this run: its own, so that runs do not depend on which others there are.

@@ -5,6 +5,7 @@
 #include "apps/mnist_lora/interrupt.hpp"
 #include "core/base/memory.hpp"
 #include "lora/attach.hpp"
+#include "nn/adaptable.hpp"
 #include "nn/optim/adam.hpp"
 #include "nn/optim/one_cycle.hpp"
 #include "nn/progress.hpp"
@@ -14,10 +15,25 @@ namespace mnist_lora {
 
 namespace {
 
+std::uint64_t adapter_bytes(const lora::nn::AdaptableLayer& layer) {
+  std::uint64_t bytes = 0;
+  for (const std::string& name : layer.adapter_names()) {
+    for (const auto& [parameter, tensor] : layer.adapter(name)->named_parameters()) {
+      bytes += tensor.nbytes();
+    }
+  }
+  return bytes;
+}
+
 std::uint64_t weight_bytes(const lora::nn::Module& model) {
   std::uint64_t bytes = 0;
   for (const lora::Tensor& tensor : model.parameters()) {
     bytes += tensor.nbytes();
+  }
+  for (const auto& [path, module] : model.named_modules()) {
+    if (const auto* layer = dynamic_cast<const lora::nn::AdaptableLayer*>(module)) {
+      bytes += adapter_bytes(*layer);
+    }
   }
   return bytes;
 }
@@ -56,8 +72,8 @@ lora::optim::OneCycleOptions schedule(const RunPlan& plan, const CommonOptions& 
 
 }  // namespace
 
-Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options, const Workspace& workspace,
-              lora::nn::CsvLog& log) {
+Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
+              const Workspace& workspace, lora::nn::CsvLog& log) {
   lora::reset_peak_memory();
   const lora::datasets::DataLoader training = data.training(plan.digits, options.batch_size);
   const lora::datasets::DataLoader validation = data.validation(plan.digits);
@@ -87,8 +103,7 @@ Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& 
   const lora::nn::TrainResult result = trainer.fit(training, validation, callbacks);
   if (result.interrupted) {
     workspace.save_checkpoint(plan.name, trainer.state());
-    throw Interrupted("interrupted in run " + plan.name + "; a checkpoint is in " + workspace.folder().string() +
-                      "; the same command with --resume goes on from there");
+    throw Interrupted("interrupted in run " + plan.name + "; what was done is kept in " + workspace.folder().string());
   }
   Run run = describe_run(model, plan);
   add_history(run, result);

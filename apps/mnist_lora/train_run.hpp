@@ -14,7 +14,7 @@ namespace mnist_lora {
 /// Trains what of `model` is trainable with AdamW and a one-cycle schedule over all epochs, keeping the weights of the best epoch on the
 /// validation part. Goes on from the workspace's checkpoint of this run if there is one.
 /// @throws Interrupted after writing a checkpoint, if the program was asked to stop
-Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options, const Workspace& workspace,
-              lora::nn::CsvLog& log);
+Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
+              const Workspace& workspace, lora::nn::CsvLog& log);
 
 }  // namespace mnist_lora

@@ -19,34 +19,42 @@ void require_same(const Settings& before, const Settings& now) {
   }
 }
 
+void remove_if_there(const std::filesystem::path& file) {
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
+}
+
 }  // namespace
 
 Workspace::Workspace(std::filesystem::path out, const Settings& settings, bool resume) : out_(std::move(out)), settings_(settings) {
-  std::error_code error;
-  std::filesystem::create_directories(out_, error);
-  lora::require(!error, "out", "cannot make the folder ", out_.string(), ": ", error.message());
   if (resume) {
     read_progress();
     return;
   }
-  close();
-  lora::write_file_atomically(progress_file(), nlohmann::ordered_json{{"settings", settings_}, {"results", to_json(done_)}}.dump(2) + "\n");
+  std::error_code error;
+  std::filesystem::create_directories(out_, error);
+  lora::require(!error, "out", "cannot make the folder '", out_.string(), "': ", error.message(), "; choose another --out");
+  write_progress();
+  remove_if_there(checkpoint_file());
+}
+
+void Workspace::write_progress() const {
+  const nlohmann::ordered_json json{{"settings", settings_}, {"results", to_json(done_)}};
+  lora::write_file_atomically(progress_file(), json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 void Workspace::read_progress() {
   const std::string file = progress_file().string();
-  lora::require(std::filesystem::exists(progress_file()), "resume", "there is no unfinished experiment in ", out_.string(),
+  std::error_code ignored;
+  lora::require(std::filesystem::exists(progress_file(), ignored), "resume", "there is no unfinished experiment in ", out_.string(),
                 "; start one without --resume");
-  nlohmann::ordered_json json;
-  Settings before;
   try {
-    json = nlohmann::ordered_json::parse(lora::read_text_file(progress_file()));
-    before = json.at("settings").get<Settings>();
+    const auto json = nlohmann::ordered_json::parse(lora::read_text_file(progress_file()));
+    require_same(json.at("settings").get<Settings>(), settings_);
+    done_ = results_from_json(json.at("results"), file);
   } catch (const nlohmann::json::exception& error) {
     lora::fail("resume", file, " is damaged: ", error.what(), "; start anew without --resume");
   }
-  require_same(before, settings_);
-  done_ = results_from_json(json.at("results"), file);
 }
 
 const Run* Workspace::finished(const std::string& name) const {
@@ -59,10 +67,13 @@ const Run* Workspace::finished(const std::string& name) const {
 }
 
 void Workspace::finish(const Run& run) {
+  if (done_.runs.empty()) {
+    remove_if_there(results());
+    remove_if_there(report());
+  }
   done_.runs.push_back(run);
-  lora::write_file_atomically(progress_file(), nlohmann::ordered_json{{"settings", settings_}, {"results", to_json(done_)}}.dump(2) + "\n");
-  std::error_code ignored;
-  std::filesystem::remove(checkpoint_file(), ignored);
+  write_progress();
+  remove_if_there(checkpoint_file());
 }
 
 void Workspace::save_checkpoint(const std::string& run, lora::nn::TrainState state) const {
@@ -82,9 +93,8 @@ std::optional<lora::nn::TrainState> Workspace::checkpoint(const std::string& run
 }
 
 void Workspace::close() const {
-  std::error_code ignored;
-  std::filesystem::remove(progress_file(), ignored);
-  std::filesystem::remove(checkpoint_file(), ignored);
+  remove_if_there(progress_file());
+  remove_if_there(checkpoint_file());
 }
 
 }  // namespace mnist_lora

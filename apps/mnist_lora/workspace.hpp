@@ -26,11 +26,13 @@ class Workspace {
   std::filesystem::path adapter_folder(const std::string& run) const { return out_ / "adapters" / run; }
   std::filesystem::path log() const { return out_ / "log.csv"; }
   std::filesystem::path results() const { return out_ / "results.json"; }
+  std::filesystem::path report() const { return out_ / "report.html"; }
   const std::filesystem::path& folder() const { return out_; }
 
   /// The finished run of this name, or null.
   const Run* finished(const std::string& name) const;
-  /// Remembers a finished run; its checkpoint is no longer needed.
+  /// Remembers a finished run; its checkpoint is no longer needed. With the first one, results of an earlier experiment go: they are of
+  /// other weights than those that are there now.
   void finish(const Run& run);
 
   void save_checkpoint(const std::string& run, lora::nn::TrainState state) const;
@@ -44,6 +46,7 @@ class Workspace {
   std::filesystem::path progress_file() const { return out_ / "progress.json"; }
   std::filesystem::path checkpoint_file() const { return out_ / "checkpoint.safetensors"; }
   void read_progress();
+  void write_progress() const;
 
   std::filesystem::path out_;
   Settings settings_;

@@ -50,8 +50,8 @@ int threads_from(const char* name) {
   int n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   const bool parsed = error == std::errc() && end == text.data() + text.size();
-  require(parsed && n >= 1 && n <= kMaxThreads, "threads", "environment variable ", name, " is '", value, "'; set it to a whole number from 1 to ",
-          kMaxThreads, " or unset it");
+  require(parsed && n >= 1 && n <= kMaxThreads, "threads", "environment variable ", name, " is '", value,
+          "'; set it to a whole number from 1 to ", kMaxThreads, " or unset it");
   return n;
 }
 

@@ -19,6 +19,9 @@ Tensor to(const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) {
     return x;
   }
+  if (!is_floating(dtype)) {
+    return copy_as(x, dtype);  // steps, not slopes: no part in gradients
+  }
   return record("to", {x}, copy_as(x, dtype), [from = x.dtype()](const Node&, const Tensor& gy) -> Grads { return {to(gy, from)}; });
 }
 

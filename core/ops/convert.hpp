@@ -6,7 +6,7 @@
 namespace lora {
 
 /// The values of x converted to `dtype`; x itself if it has that dtype. Floating to integer truncates.
-/// @grad x, converted back (f32 and f64)
+/// @grad x, converted back, for floating dtypes; a result of integers takes no part in gradients
 Tensor to(const Tensor& x, DType dtype);
 
 /// x itself if it lies in row-major order, else a copy that does. @grad x

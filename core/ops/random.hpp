@@ -6,7 +6,7 @@
 
 namespace lora {
 
-/// Uniform in [low, high). f32 or f64.
+/// Uniform in [low, high); all `low` if they are equal. f32 or f64. @throws Error unless low <= high, both finite
 Tensor uniform(const Shape& shape, double low, double high, DType dtype = DType::f32, Generator& generator = default_generator());
 
 /// Normal with mean 0 and standard deviation 1, by Box-Muller. f32 or f64.

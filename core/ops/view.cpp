@@ -14,20 +14,20 @@ Tensor view_of(const Tensor& x, const Shape& shape, const Shape& strides, Index 
 /// Replaces a -1 in `shape` by what `numel` elements need.
 Shape resolve(const Tensor& x, const Shape& shape) {
   Shape resolved = shape;
-  Index known = 1;
   int open = -1;
   for (int i = 0; i < shape.ndim(); ++i) {
     require(shape[i] >= -1 && (shape[i] != -1 || open < 0), "reshape", "at most one size may be -1 and none less, got ", shape);
     if (shape[i] == -1) {
       open = i;
-    } else {
-      known *= shape[i];
+      resolved[i] = 1;
     }
   }
+  check_sizes("reshape", resolved);
+  const Index known = resolved.numel();
   if (open >= 0 && known != 0) {
     resolved[open] = x.numel() / known;
   }
-  require(resolved.numel() == x.numel() && (open < 0 || resolved[open] >= 0), "reshape", x, " has ", x.numel(), " elements, which do not fit ",
+  require(resolved.numel() == x.numel() && (open < 0 || known != 0), "reshape", x, " has ", x.numel(), " elements, which do not fit ",
           shape);
   return resolved;
 }
@@ -83,6 +83,7 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) {
     return x;
   }
+  check_sizes("expand", shape);
   require(broadcast_shapes("expand", x.shape(), shape) == shape, "expand", x, " does not broadcast to ", shape);
   Shape strides = shape;
   const int offset = shape.ndim() - x.ndim();
@@ -95,8 +96,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
 
 Tensor narrow(const Tensor& x, Index dim, Index start, Index length) {
   const int axis = normalize_dim("narrow", dim, x.ndim());
-  require(start >= 0 && length >= 0 && start <= x.shape()[axis] - length, "narrow", "elements ", start, "..", start + length, " are outside axis ",
-          dim, " of ", x);
+  require(start >= 0 && length >= 0 && start <= x.shape()[axis] - length, "narrow", length, " elements from ", start, " are outside axis ", dim,
+          " of ", x);
   Shape shape = x.shape();
   shape[axis] = length;
   return record("narrow", {x}, view_of(x, shape, x.strides(), start * x.strides()[axis]),

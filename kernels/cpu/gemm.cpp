@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/dispatch.hpp"
+#include "kernels/cpu/dot.hpp"
 #include "kernels/cpu/eigen.hpp"
 #include "kernels/cpu/kernels.hpp"
 #include "kernels/cpu/walk.hpp"
@@ -55,7 +56,8 @@ template <class T, int kOrder>
 using Map = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, kOrder>, 0, Eigen::OuterStride<>>;
 
 template <class T>
-using Strided = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
+using Strided =
+    Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
 
 template <class T>
 using Result = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
@@ -99,12 +101,25 @@ void set_to(const Matrices<const T>& addend, const Tile& tile, const Matrices<T>
   }
 }
 
+/// Whether the dot products of dot.hpp are faster than Eigen, which packs both operands first (or makes a matrix-vector product).
 template <class T>
-void multiply_tile(const Cut& cut, const Tile& tile, T alpha, const Matrices<const T>& a, const Matrices<const T>& b, const Matrices<T>& c) {
-  Result<T> result(c.data + tile.batch * c.batch + tile.i * c.row + tile.j, tile.m, tile.n, Eigen::OuterStride<>(c.row));
-  with_map(a.data + tile.batch * a.batch + tile.i * a.row, tile.m, cut.k, a.row, a.column, [&](const auto& left) {
-    with_map(b.data + tile.batch * b.batch + tile.j * b.column, cut.k, tile.n, b.row, b.column,
-             [&](const auto& right) { result.noalias() += (alpha * left) * right; });
+bool suits_dots(const Tile& tile, Index k, const Matrices<const T>& a, const Matrices<const T>& b) {
+  const Index shorter = std::min(tile.m, tile.n);
+  return a.column == 1 && b.row == 1 && k >= 16 * kVectorSize<T> && shorter > 1 && shorter <= 8;
+}
+
+template <class T>
+void multiply_tile(const Cut& cut, const Tile& tile, T alpha, const Matrices<const T>& a, const Matrices<const T>& b,
+                   const Matrices<T>& c) {
+  const T* from_a = a.data + tile.batch * a.batch + tile.i * a.row;
+  const T* from_b = b.data + tile.batch * b.batch + tile.j * b.column;
+  T* to = c.data + tile.batch * c.batch + tile.i * c.row + tile.j;
+  if (suits_dots(tile, cut.k, a, b)) {
+    return multiply_by_dots(tile.m, tile.n, cut.k, alpha, from_a, a.row, from_b, b.column, to, c.row);
+  }
+  Result<T> result(to, tile.m, tile.n, Eigen::OuterStride<>(c.row));
+  with_map(from_a, tile.m, cut.k, a.row, a.column, [&](const auto& left) {
+    with_map(from_b, cut.k, tile.n, b.row, b.column, [&](const auto& right) { result.noalias() += (alpha * left) * right; });
   });
 }
 

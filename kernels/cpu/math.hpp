@@ -30,8 +30,8 @@ template <>
 struct FloatTraits<float> {
   using Bits = std::uint32_t;
   static constexpr int kMantissa = 23, kBias = 127, kDegree = 7;
-  static constexpr float kRound = 0x1.8p23f;                   // adding it rounds to a whole number in the low bits
-  static constexpr float kMin = -104, kMax = 89;               // outside exp is 0 or infinity
+  static constexpr float kRound = 0x1.8p23f;                                 // adding it rounds to a whole number in the low bits
+  static constexpr float kMin = -104, kMax = 89;                             // outside exp is 0 or infinity
   static constexpr float kLn2High = 0x1.63p-1f, kLn2Low = -0x1.bd0106p-13f;  // the high part times a whole number is exact
 };
 

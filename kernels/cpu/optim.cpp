@@ -14,10 +14,10 @@ namespace {
 template <class T>
 struct Constants {
   T beta1, one_minus_beta1, beta2, one_minus_beta2, eps;
-  T step;         // lr / bias1
-  T root_scale;   // sqrt(1 / bias2)
-  T keep;         // factor of p before the step (AdamW)
-  T into_grad;    // factor of p that is added to the gradient (Adam)
+  T step;        // lr / bias1
+  T root_scale;  // sqrt(1 / bias2)
+  T keep;        // factor of p before the step (AdamW)
+  T into_grad;   // factor of p that is added to the gradient (Adam)
 
   explicit Constants(const AdamStep& s)
       : beta1(static_cast<T>(s.beta1)),

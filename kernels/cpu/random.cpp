@@ -104,9 +104,12 @@ void uniform(const Context&, const PhiloxState& random, double low, double high,
   const double span = high - low;
   const Index numel = out.numel();
   visit_real(out.dtype, [&]<class T>(Tag<T>) {
+    const T end = static_cast<T>(high);
+    const T last = std::nextafter(end, static_cast<T>(low));  // rounding may reach `high`, which is outside of the interval
     for_words(random, numel, kWordsPerElement<T>, [=, to = out.ptr<T>()](const std::uint32_t(&words)[kWords], Index first, Index count) {
       for (Index j = 0; j < count; ++j) {
-        to[first + j] = uniform_in<T>(low, span, words + j * kWordsPerElement<T>);
+        const T value = uniform_in<T>(low, span, words + j * kWordsPerElement<T>);
+        to[first + j] = value < end ? value : last;
       }
     });
   });
@@ -134,9 +137,7 @@ void dropout(const Context&, const PhiloxState& random, double p, const ConstVie
   visit_real(x.dtype, [&]<class T>(Tag<T>) {
     const T keep = static_cast<T>(1.0 - p);
     for_words(random, numel, 1, [=, from = x.ptr<T>(), to = y.ptr<T>()](const std::uint32_t(&words)[kWords], Index first, Index count) {
-      each(count, [=, &words](Index j) {
-        to[first + j] = kept_if((words[j] >> 8) >= threshold, from[first + j] / keep);
-      });
+      each(count, [=, &words](Index j) { to[first + j] = kept_if((words[j] >> 8) >= threshold, from[first + j] / keep); });
     });
   });
 }

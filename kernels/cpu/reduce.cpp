@@ -9,9 +9,9 @@
 namespace lora::kernels::LORA_CPU_ISA {
 namespace {
 
-constexpr Index kBlock = 64;      // neighbouring sums made together
-constexpr Index kMaxParts = 64;   // blocks times parts of a split sum: their partial sums lie on the stack
-constexpr Index kLanes = 16;      // independent chains of additions within one sum
+constexpr Index kBlock = 64;     // neighbouring sums made together
+constexpr Index kMaxParts = 64;  // blocks times parts of a split sum: their partial sums lie on the stack
+constexpr Index kLanes = 16;     // independent chains of additions within one sum
 
 /// x as sums to make (`kept`: x, then y) times values to add in each (`reduced`).
 struct SumPlan {

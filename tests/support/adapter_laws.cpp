@@ -51,7 +51,13 @@ std::vector<ModelRow> model_rows_of_laws() {
       {"Linear without bias, images", [](DType dtype) { return std::make_unique<nn::Linear>(3, 8, false, dtype); }, {2, 4, 3}, {{3, 8}}},
       {"Linear of one number", [](DType dtype) { return std::make_unique<nn::Linear>(1, 1, true, dtype); }, {3, 1}, {{1, 1}}},
       {"two layers", [](DType dtype) { return std::make_unique<Smooth>(dtype); }, {5, 4}, {{4, 6}, {6, 3}}},
-      {"Mlp", [](DType) { return std::make_unique<models::Mlp>(models::MlpOptions{12, 8, 5}); }, {6, 3, 4}, {{12, 8}, {8, 8}, {8, 5}}, {DType::f32}},
+      {"Mlp",
+       [](DType) {
+         return std::make_unique<models::Mlp>(models::MlpOptions{12, 8, 5});
+       },
+       {6, 3, 4},
+       {{12, 8}, {8, 8}, {8, 5}},
+       {DType::f32}},
   };
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Reference values of ops, one safetensors file a case: inputs, output `y`, `cotangent`, and `grad.X` of sum(y * cotangent). What to compute
-// is the JSON object `attrs` of the file's metadata.
+// Reference values of ops, one safetensors file a case: inputs, output `y`, `cotangent`, and `grad.X` of sum(y * cotangent). What to
+// compute is the JSON object `attrs` of the file's metadata.
 
 #include <string>
 #include <vector>

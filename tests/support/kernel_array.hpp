@@ -1,6 +1,8 @@
 #pragma once
 // Arrays for direct tests of kernels: any dtype and layout, read and written as f64, and the kernels of every instruction set.
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -42,8 +44,7 @@ inline Shape strides_of(const Shape& shape, Layout layout) {
 /// An array that owns its memory. Elements are numbered in row-major order.
 class KernelArray {
  public:
-  KernelArray(DType dtype, const Shape& shape, Layout layout = Layout::contiguous)
-      : KernelArray(dtype, shape, strides_of(shape, layout)) {}
+  KernelArray(DType dtype, const Shape& shape, Layout layout = Layout::contiguous) : KernelArray(dtype, shape, strides_of(shape, layout)) {}
 
   /// Strides may be 0: then elements share memory.
   KernelArray(DType dtype, const Shape& shape, const Shape& strides) : dtype_(dtype), shape_(shape), strides_(strides) {
@@ -117,5 +118,23 @@ class KernelArray {
 
 /// A few units in the last place of values around 1, for results of a few operations on them.
 inline double rounding(DType dtype) { return dtype == DType::f32 ? 0x1p-21 : 0x1p-50; }
+
+inline constexpr Layout kLayouts[] = {Layout::contiguous, Layout::reversed, Layout::gaps};
+
+/// Sizes around vectors, blocks and pieces.
+inline constexpr Index kAwkward[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 1023, 1024, 1025, 40000};
+
+/// Largest |y - expected| / max(1, |expected|); NaN where one of them alone is NaN or infinite.
+template <class F>
+double worst(const KernelArray& y, const F& expected) {
+  double result = 0;
+  for (Index i = 0; i < y.numel(); ++i) {
+    const double want = expected(i), got = y.get(i);
+    const bool same = got == want || (std::isnan(got) && std::isnan(want));
+    const double off = same ? 0 : std::abs(got - want) / std::max(1.0, std::abs(want));
+    result = off <= result ? result : off;
+  }
+  return result;
+}
 
 }  // namespace lora::test
