@@ -23,8 +23,8 @@ Edge edge_to(const Tensor& input) {
   return {input.node(), input.is_leaf() ? input.meta() : nullptr, input.shape()};
 }
 
-/// Lets go of the nodes of `edges`; those that nobody else holds go to `owned`. A node that several edges lead to is let go by each in turn,
-/// and owned by the last.
+/// Lets go of the nodes of `edges`; those that nobody else holds go to `owned`. A node that several edges lead to is let go by each in
+/// turn, and owned by the last.
 void take_owned(std::vector<Edge>& edges, std::vector<std::shared_ptr<Node>>& owned) {
   for (Edge& edge : edges) {
     std::shared_ptr<Node> node = std::move(edge.node);
@@ -68,7 +68,8 @@ class Engine {
   }
 
   void step(Node& node, const Tensor& gy) {
-    require(!node.released(), node.op(), "backward ran over this graph before and freed it; pass retain_graph = true to the first backward");
+    require(!node.released(), node.op(),
+            "backward ran over this graph before and freed it; pass retain_graph = true to the first backward");
     const Grads grads = node.vjp(gy);
     for (std::size_t i = 0; i < grads.size(); ++i) {
       if (grads[i].defined() && node.wants(i)) {

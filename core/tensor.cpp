@@ -44,11 +44,13 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, DType dtype, const Shape& shape
     : impl_(std::make_shared<Impl>(Impl{std::move(storage), shape, strides, offset, dtype, nullptr})) {
   check_sizes("tensor", shape);
   const Index capacity = static_cast<Index>(impl_->storage->bytes() / itemsize(dtype));
-  require(shape.numel() == 0 || lies_inside(shape, strides, offset, capacity), "tensor", "a view ", shape, " with strides ",
-          strides, " from element ", offset, " leaves its storage of ", capacity, " elements");
+  require(shape.numel() == 0 || lies_inside(shape, strides, offset, capacity), "tensor", "a view ", shape, " with strides ", strides,
+          " from element ", offset, " leaves its storage of ", capacity, " elements");
 }
 
-void* Tensor::raw_data() const { return static_cast<std::byte*>(storage()->data()) + static_cast<std::size_t>(offset()) * itemsize(dtype()); }
+void* Tensor::raw_data() const {
+  return static_cast<std::byte*>(storage()->data()) + static_cast<std::size_t>(offset()) * itemsize(dtype());
+}
 
 void Tensor::check_access(DType wanted) const {
   require(dtype() == wanted, "data", "asked for ", wanted, " elements of ", *this, "; convert with to()");
@@ -106,9 +108,7 @@ void Tensor::set_grad(const Tensor& grad) {
 
 const std::shared_ptr<Node>& Tensor::node() const { return meta() == nullptr ? kNoNode : meta()->node; }
 
-void Tensor::set_node(std::shared_ptr<Node> node) {
-  impl_->meta = std::make_shared<AutogradMeta>(AutogradMeta{true, {}, std::move(node)});
-}
+void Tensor::set_node(std::shared_ptr<Node> node) { impl_->meta = std::make_shared<AutogradMeta>(AutogradMeta{true, {}, std::move(node)}); }
 
 Tensor Tensor::detach() const { return Tensor(storage(), dtype(), shape(), strides(), offset()); }
 
@@ -128,7 +128,8 @@ Tensor& Tensor::copy_(const Tensor& source) {
   check_in_place("copy_");
   require(broadcast_shapes("copy_", source.shape(), shape()) == shape(), "copy_", source, " does not broadcast to ", *this);
   require(source.device() == device(), "copy_", source, " and ", *this, " are on different devices");
-  require(!repeats(shape(), strides()), "copy_", *this, " holds elements more than once, so it cannot take a value for each; copy into a clone()");
+  require(!repeats(shape(), strides()), "copy_", *this,
+          " holds elements more than once, so it cannot take a value for each; copy into a clone()");
   require(!grad_enabled() || !source.requires_grad(), "copy_", "the source ", source,
           " takes part in gradients, and a copy in place would lose them; use detach() or NoGrad");
   Tensor from = expand(source.detach(), shape());

@@ -9,7 +9,8 @@ namespace lora {
 namespace {
 
 void check_name(const std::string& name) {
-  const bool word = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+  const bool word =
+      !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
   require(word, "attach", "'", name, "' is not an adapter name; use letters, digits, '_' and '-'");
 }
 
@@ -23,14 +24,16 @@ std::vector<NamedLayer> chosen_layers(nn::Module& model, const AdapterMethod& me
       chosen.push_back(candidate);
     }
   }
-  require(!chosen.empty(), "attach", "target_modules name no layer of ", model.describe(), "; it has ", all.empty() ? "none to adapt" : all);
+  require(!chosen.empty(), "attach", "target_modules name no layer of ", model.describe(), "; it has ",
+          all.empty() ? "none to adapt" : all);
   return chosen;
 }
 
 void check_free(const std::vector<NamedLayer>& layers, const std::string& name) {
   for (const auto& [path, layer] : layers) {
     require(!layer->merged(), "attach", "adapters of ", path, " are merged; call unmerge_adapters() first");
-    require(layer->adapter(name) == nullptr, "attach", path, " has an adapter '", name, "' already; choose another name, or detach that one");
+    require(layer->adapter(name) == nullptr, "attach", path, " has an adapter '", name,
+            "' already; choose another name, or detach that one");
   }
 }
 

@@ -36,17 +36,19 @@ class AttachedAdapter {
   std::vector<NamedLayer> layers_;
 };
 
-/// Attaches an adapter to every layer that the method's targets name, active, and freezes the model's own parameters (they stay frozen after
-/// detach(); model.requires_grad_(true) thaws them). Each method has an overload for its settings: attach(model, LoraConfig{..}, name).
-/// @throws Error if no layer fits, if the name is taken or not a word of letters, digits, '_' and '-', or if adapters are merged; then nothing was changed
+/// Attaches an adapter to every layer that the method's targets name, active, and freezes the model's own parameters (they stay frozen
+/// after detach(); model.requires_grad_(true) thaws them). Each method has an overload for its settings: attach(model, LoraConfig{..},
+/// name).
+/// @throws Error if no layer fits, if the name is taken or not a word of letters, digits, '_' and '-', or if adapters are merged; then
+/// nothing was changed
 AttachedAdapter attach(nn::Module& model, std::shared_ptr<const AdapterMethod> method, const std::string& name = "default",
                        Generator& generator = default_generator());
 
 /// All adapters of a model off, or on again as they were. Off, the model gives what it gave before any was attached, bit for bit.
 void set_adapters_enabled(nn::Module& model, bool on);
 
-/// Folds the active adapters into the weights; the forward pass then costs what the base costs. @throws Error as AdaptableLayer::merge(); then
-/// nothing was changed
+/// Folds the active adapters into the weights; the forward pass then costs what the base costs. @throws Error as AdaptableLayer::merge();
+/// then nothing was changed
 void merge_adapters(nn::Module& model);
 
 /// Restores all weights bit for bit.

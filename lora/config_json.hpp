@@ -20,10 +20,10 @@ T json_value(const nlohmann::json& config, std::string_view key, T fallback) {
   if (at == config.end() || at->is_null()) {
     return fallback;
   }
-  const bool fits = std::is_same_v<T, bool>                 ? at->is_boolean()
-                    : std::is_same_v<T, std::string>        ? at->is_string()
-                    : std::is_integral_v<T>                 ? at->is_number_integer()
-                                                            : at->is_number();
+  const bool fits = std::is_same_v<T, bool>          ? at->is_boolean()
+                    : std::is_same_v<T, std::string> ? at->is_string()
+                    : std::is_integral_v<T>          ? at->is_number_integer()
+                                                     : at->is_number();
   require(fits, "adapter_config", "'", key, "' has the wrong type: ", shown(*at));
   return at->template get<T>();
 }

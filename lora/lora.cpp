@@ -17,7 +17,8 @@ constexpr Index kMaxRank = 65'536;
 void check(const LoraConfig& config) {
   require(config.r >= 1 && config.r <= kMaxRank, "LoraConfig", "r must be at least 1 and at most ", kMaxRank, ", got ", config.r);
   require(std::isfinite(config.lora_alpha), "LoraConfig", "lora_alpha must be a number, got ", config.lora_alpha);
-  require(config.lora_dropout >= 0.0 && config.lora_dropout < 1.0, "LoraConfig", "lora_dropout must be in [0, 1), got ", config.lora_dropout);
+  require(config.lora_dropout >= 0.0 && config.lora_dropout < 1.0, "LoraConfig", "lora_dropout must be in [0, 1), got ",
+          config.lora_dropout);
   require(!config.target_modules.empty(), "LoraConfig", "target_modules is empty; name layers, or use \"all-linear\"");
 }
 

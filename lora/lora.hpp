@@ -17,10 +17,10 @@ enum class LoraInit {
 
 /// Settings, with PEFT's names and defaults.
 struct LoraConfig {
-  Index r = 8;                           ///< rank, 1 to 65536
-  double lora_alpha = 8.0;               ///< numerator of the scaling; 0 makes the adapter a bystander
-  double lora_dropout = 0.0;             ///< probability, of the adapter's input only, in [0, 1)
-  bool use_rslora = false;               ///< scaling alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732) instead of alpha / r
+  Index r = 8;                ///< rank, 1 to 65536
+  double lora_alpha = 8.0;    ///< numerator of the scaling; 0 makes the adapter a bystander
+  double lora_dropout = 0.0;  ///< probability, of the adapter's input only, in [0, 1)
+  bool use_rslora = false;    ///< scaling alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732) instead of alpha / r
   TargetModules target_modules = "all-linear";
   TargetModules exclude_modules = {};
   LoraInit init_lora_weights = LoraInit::kaiming;

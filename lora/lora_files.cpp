@@ -19,10 +19,26 @@ LoraInit read_init(const nlohmann::json& config) {
 }
 
 std::shared_ptr<const AdapterMethod> read(const nlohmann::json& json) {
-  require_neutral(json, {"bias", "lora_bias", "use_dora", "use_qalora", "use_bdlora", "fan_in_fan_out", "rank_pattern", "alpha_pattern",
-                         "modules_to_save", "layers_to_transform", "layers_pattern", "layer_replication", "target_parameters",
-                         "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "velora_config", "kasa_config",
-                         "monteclora_config", "lora_ga_config"});
+  require_neutral(json, {"bias",
+                         "lora_bias",
+                         "use_dora",
+                         "use_qalora",
+                         "use_bdlora",
+                         "fan_in_fan_out",
+                         "rank_pattern",
+                         "alpha_pattern",
+                         "modules_to_save",
+                         "layers_to_transform",
+                         "layers_pattern",
+                         "layer_replication",
+                         "target_parameters",
+                         "trainable_token_indices",
+                         "alora_invocation_tokens",
+                         "arrow_config",
+                         "velora_config",
+                         "kasa_config",
+                         "monteclora_config",
+                         "lora_ga_config"});
   LoraConfig config;
   config.r = json_value<Index>(json, "r", config.r);
   config.lora_alpha = json_value<double>(json, "lora_alpha", config.lora_alpha);

@@ -82,8 +82,8 @@ void copy_tensors(const SafetensorsFile& file, const std::map<std::string, Tenso
   for (const auto& [key, tensor] : file.tensors) {
     const auto at = own.find(key);
     require(at != own.end(), "adapter", "key '", key, "' belongs to no adapted layer; are target_modules or the model others?");
-    require(at->second.shape() == tensor.shape() && is_floating(tensor.dtype()), "adapter", "key '", key, "' is ", tensor, ", the layer needs ",
-            at->second);
+    require(at->second.shape() == tensor.shape() && is_floating(tensor.dtype()), "adapter", "key '", key, "' is ", tensor,
+            ", the layer needs ", at->second);
   }
   const NoGrad no_grad;
   for (const auto& [key, tensor] : own) {

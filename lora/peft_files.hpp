@@ -14,7 +14,8 @@ namespace lora {
 void save_adapter(const AttachedAdapter& adapter, const std::filesystem::path& folder);
 
 /// Attaches the adapter of a PEFT folder, active, and freezes the model. Nothing is drawn from the default generator.
-/// @throws Error naming the file and the key if the configuration asks for something that this library does not do, or if the tensors do not
+/// @throws Error naming the file and the key if the configuration asks for something that this library does not do, or if the tensors do
+/// not
 ///   fit the model's layers; then the model is as it was
 AttachedAdapter load_adapter(nn::Module& model, const std::filesystem::path& folder, const std::string& name = "default");
 

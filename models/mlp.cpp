@@ -15,8 +15,8 @@ Mlp::Mlp(const MlpOptions& options)
 Tensor Mlp::forward(const Tensor& x) const { return fc3_(relu(fc2_(relu(fc1_(flatten(x, 1)))))); }
 
 std::string Mlp::describe() const {
-  return "Mlp(" + std::to_string(fc1_.in_features()) + ", " + std::to_string(fc1_.out_features()) + ", " + std::to_string(fc2_.out_features()) +
-         ", " + std::to_string(fc3_.out_features()) + ")";
+  return "Mlp(" + std::to_string(fc1_.in_features()) + ", " + std::to_string(fc1_.out_features()) + ", " +
+         std::to_string(fc2_.out_features()) + ", " + std::to_string(fc3_.out_features()) + ")";
 }
 
 }  // namespace lora::models

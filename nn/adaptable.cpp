@@ -104,7 +104,8 @@ void AdaptableLayer::merge() {
   if (changed.storage() == weight_.storage()) {
     return;  // no active adapter
   }
-  require(all_finite(changed), "merge", "the merged weight of ", describe(), " is not finite; the adapter has diverged, so nothing was merged");
+  require(all_finite(changed), "merge", "the merged weight of ", describe(),
+          " is not finite; the adapter has diverged, so nothing was merged");
   original_ = clone(weight_.detach());
   weight_.copy_(changed);
   merged_version_ = weight_.storage()->version();

@@ -52,7 +52,8 @@ class AdaptableLayer : public Module {
   /// Folds the active adapters into the weight, which the forward pass then uses alone. @throws Error if some are merged or the result is
   /// not finite; then nothing was changed
   void merge();
-  /// Restores the weight, bit for bit, from the copy kept by merge(). @throws Error if the weight was changed since; nothing to do if not merged
+  /// Restores the weight, bit for bit, from the copy kept by merge(). @throws Error if the weight was changed since; nothing to do if not
+  /// merged
   void unmerge();
   bool merged() const { return original_.defined(); }
 

@@ -62,13 +62,15 @@ void Module::add_child(std::string name, Module& module) { children_.emplace_bac
 
 std::vector<std::pair<std::string, Module*>> Module::named_modules() {
   std::vector<std::pair<std::string, Module*>> out;
-  collect_modules<Module>("", *this, out, [](Module& m) -> auto& { return m.children_; });
+  collect_modules<Module>(
+      "", *this, out, [](Module & m) -> auto& { return m.children_; });
   return out;
 }
 
 std::vector<std::pair<std::string, const Module*>> Module::named_modules() const {
   std::vector<std::pair<std::string, const Module*>> out;
-  collect_modules<const Module>("", *this, out, [](const Module& m) -> auto& { return m.children_; });
+  collect_modules<const Module>(
+      "", *this, out, [](const Module& m) -> auto& { return m.children_; });
   return out;
 }
 

@@ -45,7 +45,8 @@ class Module {
 
   /// Parameters and buffers under PyTorch's names. Adapters are never part of it.
   StateDict state_dict() const;
-  /// Copies values in, converted to the module's dtypes. @throws Error listing every missing or unexpected name and wrong shape; then nothing was changed
+  /// Copies values in, converted to the module's dtypes. @throws Error listing every missing or unexpected name and wrong shape; then
+  /// nothing was changed
   void load_state_dict(const StateDict& state);
 
   /// Training mode for this module and its children (dropout acts in training only).

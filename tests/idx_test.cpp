@@ -1,7 +1,7 @@
 // The IDX reader and folders of IDX files.
 
-#include <cstdlib>
 #include <zlib.h>
+#include <cstdlib>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -176,7 +176,8 @@ TEST_CASE("trainer: the bar's line fits into a narrow terminal, with no number c
   const auto line_at = [](int columns) {
     std::ostringstream out;
     double now = 100;
-    ProgressReporter progress("run", 2, ProgressStyle::bar, out, [&] { return now; }, [columns] { return columns; });
+    ProgressReporter progress(
+        "run", 2, ProgressStyle::bar, out, [&] { return now; }, [columns] { return columns; });
     now = 101;
     progress.step(step_at(1, 10));
     return out.str().substr(1, out.str().find('\x1b') - 1);

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "datasets/digits.hpp"
 #include "apps/mnist_lora/text.hpp"
+#include "datasets/digits.hpp"
 
 namespace mnist_lora {
 

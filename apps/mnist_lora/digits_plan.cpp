@@ -37,7 +37,13 @@ DigitSet both(const DigitsOptions& options) {
 
 /// alpha = rank: scaling 1.
 RunPlan lora_plan(int rank, const DigitSet& digits, const char* suffix, double lr) {
-  return {"lora-r" + std::to_string(rank) + suffix, "lora", rank, static_cast<double>(rank), digits, lr, kAdapterDecay,
+  return {"lora-r" + std::to_string(rank) + suffix,
+          "lora",
+          rank,
+          static_cast<double>(rank),
+          digits,
+          lr,
+          kAdapterDecay,
           rank >= kHeInitRank ? lora::LoraInit::he : lora::LoraInit::kaiming};
 }
 
@@ -62,7 +68,7 @@ Published digits_published(const DigitsOptions& options) {
   if (!(options.base == DigitSet{0, 1, 2, 3, 4} && options.tune == options.base.complement())) {
     return {};
   }
-  return {{"base", 99.09},    {"lora-r1", 83.81},  {"lora-r2", 93.31},  {"lora-r4", 95.47},     {"lora-r8", 96.96},
+  return {{"base", 99.09},     {"lora-r1", 83.81},  {"lora-r2", 93.31},  {"lora-r4", 95.47},     {"lora-r8", 96.96},
           {"lora-r16", 97.59}, {"lora-r32", 97.65}, {"lora-r64", 97.96}, {"lora-r64-all", 97.14}};
 }
 

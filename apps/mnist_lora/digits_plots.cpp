@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "apps/mnist_lora/axis.hpp"
-#include "datasets/digits.hpp"
 #include "apps/mnist_lora/learning_curves.hpp"
 #include "apps/mnist_lora/plot_style.hpp"
 #include "apps/mnist_lora/text.hpp"
+#include "datasets/digits.hpp"
 
 namespace mnist_lora {
 

@@ -2,12 +2,12 @@
 
 #include <cmath>
 
-#include "datasets/digits.hpp"
 #include "apps/mnist_lora/digits_plots.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
 #include "apps/mnist_lora/text.hpp"
 #include "core/base/error.hpp"
 #include "core/base/file.hpp"
+#include "datasets/digits.hpp"
 
 namespace mnist_lora {
 

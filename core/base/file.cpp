@@ -20,29 +20,19 @@ namespace fs = std::filesystem;
 
 const char* remedy(int code) {
   switch (code) {
-    case ENOENT:
-      return "check the path";
-    case ENOTDIR:
-      return "a part of the path is not a folder";
-    case EISDIR:
-      return "give the path of a file";
+    case ENOENT: return "check the path";
+    case ENOTDIR: return "a part of the path is not a folder";
+    case EISDIR: return "give the path of a file";
     case EACCES:
-    case EPERM:
-      return "check the permissions";
-    case EROFS:
-      return "choose a place that can be written";
+    case EPERM: return "check the permissions";
+    case EROFS: return "choose a place that can be written";
     case ENOSPC:
-    case EDQUOT:
-      return "free some space on the disk";
-    case EFBIG:
-      return "the system's limit of file sizes is reached";
+    case EDQUOT: return "free some space on the disk";
+    case EFBIG: return "the system's limit of file sizes is reached";
     case EMFILE:
-    case ENFILE:
-      return "too many files are open";
-    case ENOMEM:
-      return "there is not enough memory";
-    default:
-      return "check the path and the disk";
+    case ENFILE: return "too many files are open";
+    case ENOMEM: return "there is not enough memory";
+    default: return "check the path and the disk";
   }
 }
 

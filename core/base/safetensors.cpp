@@ -32,17 +32,10 @@ class HeaderGuard {
         check_depth(depth);
         keys_.emplace_back();
         break;
-      case json::parse_event_t::object_end:
-        keys_.pop_back();
-        break;
-      case json::parse_event_t::array_start:
-        check_depth(depth);
-        break;
-      case json::parse_event_t::key:
-        add_key(value.get_ref<const std::string&>());
-        break;
-      default:
-        break;
+      case json::parse_event_t::object_end: keys_.pop_back(); break;
+      case json::parse_event_t::array_start: check_depth(depth); break;
+      case json::parse_event_t::key: add_key(value.get_ref<const std::string&>()); break;
+      default: break;
     }
     return true;
   }

@@ -70,8 +70,7 @@ Shape broadcast_shapes(std::string_view where, const Shape& a, const Shape& b) {
 }
 
 int normalize_dim(std::string_view where, Index dim, int ndim) {
-  require(dim >= -ndim && dim < ndim, where, "axis ", dim, " is outside ", -ndim, "..", ndim - 1, " of a tensor with ", ndim,
-          " axes");
+  require(dim >= -ndim && dim < ndim, where, "axis ", dim, " is outside ", -ndim, "..", ndim - 1, " of a tensor with ", ndim, " axes");
   return static_cast<int>(dim < 0 ? dim + ndim : dim);
 }
 

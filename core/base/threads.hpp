@@ -19,7 +19,8 @@ void parallel_ranges(Index n, Index grain, RangeFn fn, const void* context);
 }  // namespace detail
 
 /// Calls `f(begin, end)` for the pieces [0,grain), [grain,2 grain), .. of [0,n), several at a time, and returns when all are done.
-/// Pieces depend on n and grain only. Nested or simultaneous calls run their pieces on the calling thread. The first exception of a piece is rethrown.
+/// Pieces depend on n and grain only. Nested or simultaneous calls run their pieces on the calling thread. The first exception of a piece
+/// is rethrown.
 template <class F>
 void parallel_for(Index n, Index grain, const F& f) {
   if (n <= grain) {

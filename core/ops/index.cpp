@@ -30,8 +30,8 @@ Index row_size(const Shape& shape) {
 
 Tensor index_select(const Tensor& x, const Tensor& index) {
   detail::require_same_device("index_select", x, index);
-  require(x.ndim() > 0 && index.ndim() == 1 && index.dtype() == DType::i64, "index_select", "needs x [N,..] and an index i64[K], got ", x, " and ",
-          index);
+  require(x.ndim() > 0 && index.ndim() == 1 && index.dtype() == DType::i64, "index_select", "needs x [N,..] and an index i64[K], got ", x,
+          " and ", index);
   check_indices(index, x.size(0));
   const Index columns = row_size(x.shape());
   const Tensor rows = reshape(x.detach(), {x.size(0), columns});

@@ -14,7 +14,8 @@ void check_targets(const Tensor& target, Index classes) {
   const Tensor values = contiguous(target);
   const std::int64_t* label = values.data<std::int64_t>();
   for (Index i = 0; i < target.numel(); ++i) {
-    require(label[i] >= 0 && label[i] < classes, "cross_entropy", "target ", label[i], " in row ", i, " is outside the classes 0..", classes - 1);
+    require(label[i] >= 0 && label[i] < classes, "cross_entropy", "target ", label[i], " in row ", i, " is outside the classes 0..",
+            classes - 1);
   }
 }
 
@@ -30,8 +31,9 @@ Tensor mean_of(const Tensor& row_loss) {
 Tensor cross_entropy(const Tensor& logits, const Tensor& target) {
   detail::require_float("cross_entropy", logits);
   detail::require_same_device("cross_entropy", logits, target);
-  require(logits.ndim() == 2 && target.ndim() == 1 && target.dtype() == DType::i64 && target.size(0) == logits.size(0) && logits.size(0) > 0,
-          "cross_entropy", "needs logits [N,C] and targets i64[N] with N > 0, got ", logits, " and ", target);
+  require(
+      logits.ndim() == 2 && target.ndim() == 1 && target.dtype() == DType::i64 && target.size(0) == logits.size(0) && logits.size(0) > 0,
+      "cross_entropy", "needs logits [N,C] and targets i64[N] with N > 0, got ", logits, " and ", target);
   check_targets(target, logits.size(1));
   Tensor log_probs = empty(logits.shape(), logits.dtype(), logits.device());
   Tensor row_loss = empty({logits.size(0)}, logits.dtype(), logits.device());

@@ -48,8 +48,8 @@ Tensor gemm(double alpha, const Tensor& a, const Tensor& b, const Tensor& addend
   if (addend.defined()) {
     start = batch_view(mergeable(expand(addend.detach(), shape)).view());
   }
-  detail::kernels_of(a).gemm(detail::context_of(a), alpha, batch_view(x0.view()), batch_view(x1.view()), addend.defined() ? &start : nullptr,
-                             batch_view(c.mutable_view()));
+  detail::kernels_of(a).gemm(detail::context_of(a), alpha, batch_view(x0.view()), batch_view(x1.view()),
+                             addend.defined() ? &start : nullptr, batch_view(c.mutable_view()));
   return c;
 }
 
@@ -57,10 +57,11 @@ Tensor transposed(const Tensor& x) { return transpose(x, -1, -2); }
 
 /// matmul for operands with at least two axes and equal leading axes.
 Tensor batched_matmul(const Tensor& a, const Tensor& b) {
-  return record("matmul", {a, b}, gemm(1.0, a.detach(), b.detach()), [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
-    return {node.wants(0) ? gemm(1.0, gy, transposed(b.get("matmul"))) : Tensor{},
-            node.wants(1) ? gemm(1.0, transposed(a.get("matmul")), gy) : Tensor{}};
-  });
+  return record("matmul", {a, b}, gemm(1.0, a.detach(), b.detach()),
+                [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
+                  return {node.wants(0) ? gemm(1.0, gy, transposed(b.get("matmul"))) : Tensor{},
+                          node.wants(1) ? gemm(1.0, transposed(a.get("matmul")), gy) : Tensor{}};
+                });
 }
 
 /// x with the leading axes `batch` in front of its last two.
@@ -81,9 +82,12 @@ Shape leading(const Tensor& x) {
 
 Tensor linear_rows(std::string_view op, const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {
   Tensor y = gemm(scale, x.detach(), transposed(weight.detach()), addend);
-  return record(op, {x, weight, addend}, y, [scale, op, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
-    return {node.wants(0) ? gemm(scale, gy, w.get(op)) : Tensor{}, node.wants(1) ? gemm(scale, transposed(gy), x.get(op)) : Tensor{}, gy};
-  });
+  return record(
+      op, {x, weight, addend}, y,
+      [scale, op, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
+        return {node.wants(0) ? gemm(scale, gy, w.get(op)) : Tensor{}, node.wants(1) ? gemm(scale, transposed(gy), x.get(op)) : Tensor{},
+                gy};
+      });
 }
 
 Tensor linear_any(std::string_view op, const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {

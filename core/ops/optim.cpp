@@ -14,7 +14,8 @@ void adam_step_(const AdamStepOptions& o, const Tensor& grad, Tensor& parameter,
   }
   require(parameter.is_contiguous() && m.is_contiguous() && v.is_contiguous(), "adam_step_", "parameter and state must be contiguous");
   const auto t = static_cast<double>(o.step);
-  const kernels::AdamStep step{o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, 1.0 - std::pow(o.beta1, t), 1.0 - std::pow(o.beta2, t), o.decoupled};
+  const kernels::AdamStep step{o.lr,       o.beta1, o.beta2, o.eps, o.weight_decay, 1.0 - std::pow(o.beta1, t), 1.0 - std::pow(o.beta2, t),
+                               o.decoupled};
   for (Tensor* changed : {&parameter, &m, &v}) {
     changed->storage()->bump_version();
   }

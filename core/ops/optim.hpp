@@ -13,7 +13,7 @@ struct AdamStepOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;
-  std::int64_t step = 1;  ///< the number of this step, from 1
+  std::int64_t step = 1;   ///< the number of this step, from 1
   bool decoupled = false;  ///< weight decay of AdamW instead of an L2 term in the gradient
 };
 

@@ -53,16 +53,18 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  return record("mul", {a, b}, binary("mul", BinaryOp::mul, a, b), [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
-    return {node.wants(0) ? mul(gy, b.get("mul")) : Tensor{}, node.wants(1) ? mul(gy, a.get("mul")) : Tensor{}};
-  });
+  return record("mul", {a, b}, binary("mul", BinaryOp::mul, a, b),
+                [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
+                  return {node.wants(0) ? mul(gy, b.get("mul")) : Tensor{}, node.wants(1) ? mul(gy, a.get("mul")) : Tensor{}};
+                });
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
-  return record("div", {a, b}, binary("div", BinaryOp::div, a, b), [a = Saved(a, b.requires_grad()), b = Saved(b)](const Node& node, const Tensor& gy) -> Grads {
-    const Tensor ga = div(gy, b.get("div"));
-    return {ga, node.wants(1) ? neg(mul(ga, div(a.get("div"), b.get("div")))) : Tensor{}};
-  });
+  return record("div", {a, b}, binary("div", BinaryOp::div, a, b),
+                [a = Saved(a, b.requires_grad()), b = Saved(b)](const Node& node, const Tensor& gy) -> Grads {
+                  const Tensor ga = div(gy, b.get("div"));
+                  return {ga, node.wants(1) ? neg(mul(ga, div(a.get("div"), b.get("div")))) : Tensor{}};
+                });
 }
 
 Tensor affine(const Tensor& x, double scale, double shift) {

@@ -15,7 +15,8 @@ Index words_for(const Shape& shape, DType dtype) { return shape.numel() * (dtype
 }  // namespace
 
 Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generator& generator) {
-  require(std::isfinite(low) && std::isfinite(high) && low <= high, "uniform", "needs finite bounds with low <= high, got ", low, " and ", high);
+  require(std::isfinite(low) && std::isfinite(high) && low <= high, "uniform", "needs finite bounds with low <= high, got ", low, " and ",
+          high);
   Tensor out = empty(shape, dtype);
   detail::require_float("uniform", out);
   detail::kernels_of(out).uniform(detail::context_of(out), generator.reserve(words_for(shape, dtype)), low, high, out.mutable_view());

@@ -18,7 +18,8 @@ Tensor mean(const Tensor& x);
 /// Sums x over the axes that broadcasting from `shape` repeated: the inverse of expand(). x itself if there are none.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
-/// Index of the first largest element along an axis (NaN counts as largest). x f32, f64; the axis is not empty; gives i64 without that axis. No gradient.
+/// Index of the first largest element along an axis (NaN counts as largest). x f32, f64; the axis is not empty; gives i64 without that
+/// axis. No gradient.
 Tensor argmax(const Tensor& x, Index dim = -1);
 
 }  // namespace lora

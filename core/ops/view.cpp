@@ -96,8 +96,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
 
 Tensor narrow(const Tensor& x, Index dim, Index start, Index length) {
   const int axis = normalize_dim("narrow", dim, x.ndim());
-  require(start >= 0 && length >= 0 && start <= x.shape()[axis] - length, "narrow", length, " elements from ", start, " are outside axis ", dim,
-          " of ", x);
+  require(start >= 0 && length >= 0 && start <= x.shape()[axis] - length, "narrow", length, " elements from ", start, " are outside axis ",
+          dim, " of ", x);
   Shape shape = x.shape();
   shape[axis] = length;
   return record("narrow", {x}, view_of(x, shape, x.strides(), start * x.strides()[axis]),
@@ -130,7 +130,8 @@ Tensor unsqueeze(const Tensor& x, Index dim) {
     shape.push_back(i == axis ? 1 : x.shape()[from]);
     strides.push_back(i == axis ? 1 : x.strides()[from]);
   }
-  return record("unsqueeze", {x}, view_of(x, shape, strides), [axis](const Node&, const Tensor& gy) -> Grads { return {squeeze(gy, axis)}; });
+  return record("unsqueeze", {x}, view_of(x, shape, strides),
+                [axis](const Node&, const Tensor& gy) -> Grads { return {squeeze(gy, axis)}; });
 }
 
 Tensor squeeze(const Tensor& x, Index dim) {
@@ -143,7 +144,8 @@ Tensor squeeze(const Tensor& x, Index dim) {
       strides.push_back(x.strides()[i]);
     }
   }
-  return record("squeeze", {x}, view_of(x, shape, strides), [axis](const Node&, const Tensor& gy) -> Grads { return {unsqueeze(gy, axis)}; });
+  return record("squeeze", {x}, view_of(x, shape, strides),
+                [axis](const Node&, const Tensor& gy) -> Grads { return {unsqueeze(gy, axis)}; });
 }
 
 }  // namespace lora

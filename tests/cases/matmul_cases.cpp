@@ -36,9 +36,13 @@ std::vector<OpCase> matmul_cases() {
     const Index in = row.x.back();
     Shape out = row.x;
     out[out.ndim() - 1] = row.out;
-    cases.push_back({label.str(), [](const Tensors& x) { return linear(x[0], x[1], x[2]); }, {random(row.x), random({row.out, in}), random({row.out})}});
-    cases.push_back({label.str() + "/no bias", [](const Tensors& x) { return linear(x[0], x[1]); }, {random(row.x), random({row.out, in})}});
-    cases.push_back({label.str() + "/add", [](const Tensors& x) { return linear_add(x[2], x[0], x[1], -1.5); },
+    cases.push_back({label.str(),
+                     [](const Tensors& x) { return linear(x[0], x[1], x[2]); },
+                     {random(row.x), random({row.out, in}), random({row.out})}});
+    cases.push_back(
+        {label.str() + "/no bias", [](const Tensors& x) { return linear(x[0], x[1]); }, {random(row.x), random({row.out, in})}});
+    cases.push_back({label.str() + "/add",
+                     [](const Tensors& x) { return linear_add(x[2], x[0], x[1], -1.5); },
                      {random(row.x), random({row.out, in}), random(out)}});
   }
   return cases;

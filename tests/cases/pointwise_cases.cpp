@@ -17,8 +17,8 @@ struct UnaryRow {
 };
 
 constexpr UnaryRow kUnary[] = {
-    {"neg", neg, -3, 3},   {"relu", relu, 0.01, 3}, {"relu/negative", relu, -3, -0.01}, {"exp", exp, -3, 3},
-    {"log", log, 0.1, 5},  {"sqrt", sqrt, 0.1, 5},  {"tanh", tanh, -3, 3},              {"sigmoid", sigmoid, -8, 8},
+    {"neg", neg, -3, 3},    {"relu", relu, 0.01, 3}, {"relu/negative", relu, -3, -0.01}, {"exp", exp, -3, 3}, {"log", log, 0.1, 5},
+    {"sqrt", sqrt, 0.1, 5}, {"tanh", tanh, -3, 3},   {"sigmoid", sigmoid, -8, 8},
 };
 
 struct BinaryRow {
@@ -57,10 +57,12 @@ std::vector<OpCase> pointwise_cases() {
     cases.push_back({std::string(row.name) + "/itself", [op = row.op](const Tensors& x) { return op(x[0], x[0]); }, {random({4}, 1, 2)}});
   }
   cases.push_back({"affine", [](const Tensors& x) { return 2.0 - 3.0 * x[0] / 0.5 + 1.0; }, {random({3, 4})}});
-  cases.push_back({"dropout", [](const Tensors& x) {
+  cases.push_back({"dropout",
+                   [](const Tensors& x) {
                      Generator generator(5);
                      return dropout(x[0], 0.4, generator);
-                   }, {random({6, 5})}});
+                   },
+                   {random({6, 5})}});
   return cases;
 }
 

@@ -95,7 +95,8 @@ double gradient_error(const OpCase& c) {
       continue;
     }
     const Tensor grad = inputs[which].grad();
-    const auto found = grad.defined() ? grad.to_vector<double>() : std::vector<double>(static_cast<std::size_t>(inputs[which].numel()), 0.0);
+    const auto found =
+        grad.defined() ? grad.to_vector<double>() : std::vector<double>(static_cast<std::size_t>(inputs[which].numel()), 0.0);
     for (std::size_t i = 0; i < found.size(); ++i) {
       const double expected = numeric_derivative(c, inputs, cotangent, which, static_cast<Index>(i));
       error = worse(std::abs(found[i] - expected) / std::max(1.0, std::abs(expected)), error);

@@ -14,7 +14,7 @@ using Tensors = std::vector<Tensor>;
 struct OpCase {
   std::string name;
   std::function<Tensor(const Tensors&)> run;
-  Tensors inputs;               // f64 ones are differentiated, others are passed as they are
+  Tensors inputs;                // f64 ones are differentiated, others are passed as they are
   double grad_tolerance = 1e-7;  // central differences with h = 1e-6 in f64: truncation 1e-12, rounding 1e-10, times the size of the sums
 };
 
