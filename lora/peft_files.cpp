@@ -54,7 +54,7 @@ std::map<std::string, Tensor> tensors_by_key(const AttachedAdapter& adapter) {
 /// The names of the layers where the targets say `all-linear`: a reader may take other layers for all.
 nlohmann::json targets_of(const AttachedAdapter& adapter) {
   const TargetModules& targets = adapter.method().target_modules();
-  if (targets.pattern() != kAllLinear) {
+  if (!targets.all_linear()) {
     return write_targets(targets);
   }
   std::vector<std::string> paths;

@@ -17,12 +17,6 @@ bool is_suffix(std::string_view path, std::string_view name) {
 // Far beyond any choice of layers; the library's recursion over brackets stays within a stack.
 constexpr std::size_t kMaxPattern = 4096;
 
-/// In any case, as in PEFT.
-bool is_all_linear(std::string_view pattern) {
-  return std::equal(pattern.begin(), pattern.end(), kAllLinear.begin(), kAllLinear.end(),
-                    [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
-}
-
 bool matches_pattern(std::string_view path, const std::string& pattern) {
   require(pattern.size() <= kMaxPattern, "attach", "a regular expression of target_modules or exclude_modules has ", pattern.size(),
           " characters, at most ", kMaxPattern, " are read");
@@ -35,8 +29,13 @@ bool matches_pattern(std::string_view path, const std::string& pattern) {
 
 }  // namespace
 
+bool TargetModules::all_linear() const {
+  return std::equal(pattern_.begin(), pattern_.end(), kAllLinear.begin(), kAllLinear.end(),
+                    [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
+}
+
 bool TargetModules::matches(std::string_view path, const nn::AdaptableLayer& layer) const {
-  if (is_all_linear(pattern_)) {
+  if (all_linear()) {
     return dynamic_cast<const nn::Linear*>(&layer) != nullptr;
   }
   if (!pattern_.empty()) {

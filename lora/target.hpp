@@ -27,6 +27,8 @@ class TargetModules {
   bool empty() const { return names_.empty() && pattern_.empty(); }
   const std::vector<std::string>& names() const { return names_; }
   const std::string& pattern() const { return pattern_; }
+  /// The word for every Linear, in any case.
+  bool all_linear() const;
 
   /// @throws Error if the pattern is not a regular expression
   bool matches(std::string_view path, const nn::AdaptableLayer& layer) const;

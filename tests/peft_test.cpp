@@ -11,6 +11,7 @@
 #include "lora/lora_method.hpp"
 #include "lora/peft_files.hpp"
 #include "models/mlp.hpp"
+#include "nn/weights_file.hpp"
 #include "tests/support/op_case.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -28,20 +29,12 @@ const char* const kTensors = "adapter_model.safetensors";
 // PyTorch sums 784, 64 and 64 products of numbers near 1 in another order in f32.
 constexpr double kTolerance = 1e-5;
 
-void load_weights(nn::Module& model, const fs::path& file) {
-  nn::StateDict state;
-  for (const auto& [name, tensor] : load_safetensors(file).tensors) {
-    state.push_back({name, tensor});
-  }
-  model.load_state_dict(state);
-}
-
 /// The model that the adapter was made for.
 struct Golden {
   models::Mlp model;
   SafetensorsFile expected = load_safetensors(kGolden / "expected.safetensors");
   Golden() {
-    load_weights(model, kGolden / "model.safetensors");
+    nn::load_weights(model, kGolden / "model.safetensors");
     model.eval();
   }
   Tensor logits() const { return model(expected.at("x")).detach(); }
@@ -102,6 +95,15 @@ Tensor& tensor_at(NamedTensors& tensors, const std::string& key) {
 const std::string kKey = "base_model.model.fc2.lora_A.weight";
 
 }  // namespace
+
+TEST_CASE("peft: all-linear is written as the names of the layers", "[peft]") {
+  for (const char* word : {"all-linear", "ALL-Linear"}) {
+    Golden golden;
+    const TempFolder folder;
+    save_adapter(attach(golden.model, LoraConfig{.r = 2, .target_modules = word}), folder.path());
+    CHECK(read(folder.path() / kConfig).at("target_modules") == Json({"fc1", "fc2", "fc3"}));
+  }
+}
 
 TEST_CASE("peft: a model and an adapter made by PyTorch and PEFT give their logits", "[peft]") {
   Golden golden;

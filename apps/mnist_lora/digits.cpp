@@ -15,6 +15,7 @@
 #include "apps/mnist_lora/train_run.hpp"
 #include "core/base/memory.hpp"
 #include "core/base/rng.hpp"
+#include "datasets/idx.hpp"
 #include "lora/lora.hpp"
 #include "lora/peft_files.hpp"
 #include "models/mlp.hpp"
@@ -46,14 +47,16 @@ Settings settings_of(const DigitsOptions& o, const std::filesystem::path& data) 
           {"--ranks", joined(o.ranks)}};
 }
 
-/// All images that the experiment will ask for, asked for once: what is missing shows now, before anything is written or trained.
+/// All training images that the experiment will ask for, asked for once, and the test files looked for (they are read at the end): what is
+/// missing shows now, before anything is written or trained.
 TrainingData checked_data(const DigitsOptions& options, const std::filesystem::path& folder) {
   TrainingData data(folder, options.common.limit, options.common.seed, {options.base, options.tune});
   for (const RunPlan& plan : digits_plan(options)) {
     data.training(plan.digits, options.common.batch_size);
     data.validation(plan.digits);
   }
-  lora::datasets::load_images(folder, lora::datasets::Split::test);
+  lora::datasets::find_idx(folder, "t10k-images-idx3-ubyte");
+  lora::datasets::find_idx(folder, "t10k-labels-idx1-ubyte");
   return data;
 }
 
