@@ -25,6 +25,7 @@
 #include "apps/mnist_lora/text.hpp"
 #include "core/base/error.hpp"
 #include "core/base/file.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace {
 
@@ -33,21 +34,9 @@ namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
 using Json = nlohmann::ordered_json;
 using lora::datasets::DigitSet;
+using lora::test::TempFolder;
 
 constexpr const char* kNasty = "it's <b>\"&\"</b> `false` $x @y {z}^2";
-
-/// A folder that is gone at the end.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "lora_app_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path); }
-};
 
 Run made_run(const std::string& name, const std::string& adapter, int rank, double accuracy) {
   Run run{name, adapter, rank,   2.0 * rank, adapter == "none" ? "0-4" : "5-9", {55050 + 1050 * rank, 1050 * rank, 1050 * rank}, {}, false,
@@ -157,11 +146,11 @@ TEST_CASE("app: results.json has exactly the documented keys in their order", "[
 }
 
 TEST_CASE("app: results survive the way through the file", "[app]") {
-  const Folder folder;
+  const TempFolder folder;
   Results results = made_results(kNasty);
   results.runs[1].epochs[0].loss = 0.1 + 0.2;  // no short decimal form
-  write_results(folder.path / "results.json", results);
-  const Results back = read_results(folder.path / "results.json");
+  write_results(folder.path() / "results.json", results);
+  const Results back = read_results(folder.path() / "results.json");
   CHECK(to_json(back) == to_json(results));
   CHECK(back.seed == std::numeric_limits<std::uint64_t>::max());
   CHECK(back.runs[1].name == kNasty);
@@ -180,8 +169,8 @@ TEST_CASE("app: a loss that is not finite is null in the file and NaN again", "[
 }
 
 TEST_CASE("app: a faulty results.json is an error that names file and key", "[app]") {
-  const Folder folder;
-  const fs::path path = folder.path / "results.json";
+  const TempFolder folder;
+  const fs::path path = folder.path() / "results.json";
   const auto reading = [&](const std::string& text) {
     std::ofstream(path) << text;
     return read_results(path);
@@ -201,7 +190,7 @@ TEST_CASE("app: a faulty results.json is an error that names file and key", "[ap
   CHECK_THROWS_WITH(reading(json.dump()), Contains("runs is not an array but string"));
   CHECK_THROWS_WITH(reading(to_text(made_results()).substr(0, 300)), Contains("is not JSON at byte"));
   CHECK_THROWS_WITH(reading("[]"), Contains("is not an object"));
-  CHECK_THROWS_AS(read_results(folder.path / "missing.json"), lora::Error);
+  CHECK_THROWS_AS(read_results(folder.path() / "missing.json"), lora::Error);
 }
 
 TEST_CASE("app: numbers read well", "[app]") {
@@ -253,25 +242,25 @@ TEST_CASE("app: SVG figures in one page have ids of their own", "[app]") {
 }
 
 TEST_CASE("app: without gnuplot the report has its tables and says why there are no figures", "[app]") {
-  const Folder folder;
-  const std::string missing = GENERATE(true, false) ? "no-such-gnuplot" : (folder.path / "gnuplot").string();
+  const TempFolder folder;
+  const std::string missing = GENERATE(true, false) ? "no-such-gnuplot" : (folder.path() / "gnuplot").string();
   CHECK_FALSE(gnuplot_available(missing));
-  CHECK_THROWS_WITH(render_figures({}, folder.path, missing), Contains("is not installed") && Contains("gnuplot-nox"));
-  const std::string notice = write_digits_report(folder.path, made_results(), DigitsStory(), missing);
+  CHECK_THROWS_WITH(render_figures({}, folder.path(), missing), Contains("is not installed") && Contains("gnuplot-nox"));
+  const std::string notice = write_digits_report(folder.path(), made_results(), DigitsStory(), missing);
   CHECK_THAT(notice, Contains("No figures") && Contains("apt-get install"));
-  const std::string page = lora::read_text_file(folder.path / "report.html");
+  const std::string page = lora::read_text_file(folder.path() / "report.html");
   CHECK_THAT(page, Contains(escape_html(notice)) && Contains("98.25") && !Contains("<svg"));
 }
 
 TEST_CASE("app: a gnuplot that fails is reported with what it says, and leaves nothing", "[app]") {
-  const Folder folder;
-  const fs::path fake = folder.path / "gnuplot";
+  const TempFolder folder;
+  const fs::path fake = folder.path() / "gnuplot";
   std::ofstream(fake) << "#!/bin/sh\necho no such terminal >&2\nexit 1\n";
   fs::permissions(fake, fs::perms::owner_all);
-  const std::string notice = write_digits_report(folder.path / ".", made_results(), DigitsStory(), fake.string());
+  const std::string notice = write_digits_report(folder.path() / ".", made_results(), DigitsStory(), fake.string());
   CHECK_THAT(notice, Contains("no such terminal"));
-  CHECK(fs::is_empty(folder.path / "plots"));
-  CHECK(fs::exists(folder.path / "report.html"));
+  CHECK(fs::is_empty(folder.path() / "plots"));
+  CHECK(fs::exists(folder.path() / "report.html"));
 }
 
 TEST_CASE("app: figures of hostile names and numbers are drawn as SVG and PNG", "[app]") {
@@ -279,8 +268,8 @@ TEST_CASE("app: figures of hostile names and numbers are drawn as SVG and PNG", 
     WARN("gnuplot is not installed: figures are not drawn");
     return;
   }
-  const Folder folder;
-  const fs::path plots = folder.path / "a 'plots' folder";
+  const TempFolder folder;
+  const fs::path plots = folder.path() / "a 'plots' folder";
   Results results = made_results(kNasty);
   results.runs[0].epochs[0].loss = std::nan("");
   results.runs[0].test[0].accuracy = std::nan("");
@@ -303,13 +292,13 @@ TEST_CASE("app: the report has figures, published numbers and settings", "[app]"
     WARN("gnuplot is not installed: figures are not drawn");
     return;
   }
-  const Folder folder;
+  const TempFolder folder;
   DigitsStory story;
   story.published = {{"lora-r8", 97.125}};
   story.published_note = "Published numbers are from a paper.";
   story.settings = {{"Command line", "mnist_lora digits --ranks 4,8"}};
-  CHECK(write_digits_report(folder.path, made_results(), story).empty());
-  const std::string page = lora::read_text_file(folder.path / "report.html");
+  CHECK(write_digits_report(folder.path(), made_results(), story).empty());
+  const std::string page = lora::read_text_file(folder.path() / "report.html");
   CHECK(count_of(page, "<svg") == 3);
   CHECK(count_of(page, " id='accuracy_by_rank-gpDot'") == 1);
   CHECK(count_of(page, " id='gpDot'") == 0);

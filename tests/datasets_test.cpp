@@ -17,24 +17,16 @@
 #include "datasets/digits.hpp"
 #include "datasets/loader.hpp"
 #include "datasets/mnist.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace {
 
 using namespace lora;
 using namespace lora::datasets;
 using Catch::Contains;
+using lora::test::error_of;
 
 const char* const kMnist = LORA_SOURCE_DIR "/datasets/data/mnist";
-
-template <class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 /// `count` images of 2x3 pixels; image i has the pixels i, i+1, .. and the label i % 10.
 std::shared_ptr<const ImageSet> small_set(Index count) {

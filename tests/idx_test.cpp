@@ -1,7 +1,6 @@
 // The IDX reader and folders of IDX files.
 
 #include <zlib.h>
-#include <cstdlib>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -18,39 +17,23 @@
 #include "datasets/byte_reader.hpp"
 #include "datasets/idx.hpp"
 #include "datasets/mnist.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace {
 
 using namespace lora;
 using namespace lora::datasets;
 using Catch::Contains;
+using lora::test::error_of;
 using Bytes = std::vector<std::uint8_t>;
 
-/// A folder of its own that goes away with the test.
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "datasets_test_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
+struct TempDir : lora::test::TempFolder {
   std::filesystem::path write(const std::string& name, const Bytes& bytes) const {
-    std::ofstream file(path_ / name, std::ios::binary);
+    std::ofstream file(path() / name, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     REQUIRE(file.good());
-    return path_ / name;
+    return path() / name;
   }
-
- private:
-  std::filesystem::path path_;
 };
 
 Bytes gzip(Bytes content) {
@@ -91,16 +74,6 @@ Bytes noise(std::size_t count, std::uint64_t seed = 1) {
     out[i] = static_cast<std::uint8_t>(PhiloxState{seed}.block(i)[0]);
   }
   return out;
-}
-
-template <class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::string read_error(const std::filesystem::path& path) {

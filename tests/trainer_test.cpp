@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -21,6 +19,7 @@
 #include "nn/optim/one_cycle.hpp"
 #include "nn/optim/plateau.hpp"
 #include "nn/trainer.hpp"
+#include "tests/support/temp_folder.hpp"
 
 using namespace lora;
 using namespace lora::nn;
@@ -337,13 +336,11 @@ void check_same(const Ending& a, const Ending& b) {
   }
 }
 
+/// A file that is not there yet, in a folder of its own.
 struct TemporaryFile {
+  test::TempFolder folder;
   std::filesystem::path path;
-  explicit TemporaryFile(const std::string& name)  // tests may run at the same time
-      : path(std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)) {
-    std::filesystem::remove(path);
-  }
-  ~TemporaryFile() { std::filesystem::remove(path); }
+  explicit TemporaryFile(const std::string& name) : path(folder / name) {}
 };
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -16,6 +14,7 @@
 #include "nn/evaluate.hpp"
 #include "nn/layers.hpp"
 #include "nn/progress.hpp"
+#include "tests/support/temp_folder.hpp"
 
 using namespace lora;
 using namespace lora::nn;
@@ -23,13 +22,11 @@ using Catch::Matchers::Contains;
 
 namespace {
 
+/// A file that is not there yet, in a folder of its own.
 struct TemporaryFile {
+  test::TempFolder folder;
   std::filesystem::path path;
-  explicit TemporaryFile(const std::string& name)  // tests may run at the same time
-      : path(std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)) {
-    std::filesystem::remove(path);
-  }
-  ~TemporaryFile() { std::filesystem::remove(path); }
+  explicit TemporaryFile(const std::string& name) : path(folder / name) {}
   std::string text() const {
     std::ifstream in(path, std::ios::binary);
     std::ostringstream out;

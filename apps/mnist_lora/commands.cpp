@@ -23,14 +23,6 @@ std::string given(int argc, const char* const* argv) {
   return shell_command(words);
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) {
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
-}
-
 /// Files-only commands take all common flags, but show only those that change something.
 void hide(CLI::App& command, const char* flag) { command.get_option(flag)->group(""); }
 
@@ -54,7 +46,7 @@ void add_predict(CLI::App& app) {
   const auto file = [&](const std::string& flag, std::filesystem::path& path, const std::string& text, const char* type) {
     return command->add_option(flag, path, text)->type_name(type)->group("Files");
   };
-  command->add_option("--model", options->model, "Architecture of the weights: " + joined(model_names()))
+  command->add_option("--model", options->model, "Architecture of the weights: " + CLI::detail::join(model_names(), ", "))
       ->capture_default_str()
       ->type_name("NAME")
       ->check(CLI::IsMember(model_names()).description(""))

@@ -10,6 +10,7 @@
 #include "apps/mnist_lora/digits_report.hpp"
 #include "apps/mnist_lora/digits_test.hpp"
 #include "apps/mnist_lora/interrupt.hpp"
+#include "apps/mnist_lora/lists.hpp"
 #include "apps/mnist_lora/results.hpp"
 #include "apps/mnist_lora/text.hpp"
 #include "apps/mnist_lora/train_run.hpp"
@@ -25,14 +26,6 @@ namespace mnist_lora {
 
 namespace {
 
-std::string joined(const std::vector<int>& values) {
-  std::string text;
-  for (const int value : values) {
-    text += (text.empty() ? "" : ",") + std::to_string(value);
-  }
-  return text;
-}
-
 Settings settings_of(const DigitsOptions& o, const std::filesystem::path& data) {
   return {{"command", "digits"},
           {"--seed", std::to_string(o.common.seed)},
@@ -44,7 +37,7 @@ Settings settings_of(const DigitsOptions& o, const std::filesystem::path& data) 
           {"--limit", std::to_string(o.common.limit)},
           {"--base", o.base.str()},
           {"--tune", o.tune.str()},
-          {"--ranks", joined(o.ranks)}};
+          {"--ranks", format_ranks(o.ranks)}};
 }
 
 /// All training images that the experiment will ask for, asked for once, and the test files looked for (they are read at the end): what is

@@ -46,7 +46,7 @@ std::vector<Index> predictions(lora::nn::Module& model, const Images& images) {
   return lora::nn::evaluate(model, test_loader(images, DigitSet::all())).predicted;
 }
 
-/// Losses are sums over all logits: equal bits mean equal outputs.
+/// A loss sums over all logits: one that differs would show in it, short of a coincidence.
 void require_base(const Run& base, const TestRow& disabled) {
   const TestRow* row = find_test(base, disabled.digits, true);
   lora::require(row == nullptr || (row->loss == disabled.loss && row->errors_per_digit == disabled.errors_per_digit), "digits",

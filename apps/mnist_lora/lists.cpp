@@ -56,4 +56,12 @@ std::vector<std::string> parse_names(std::string_view text, const std::vector<st
   return names;
 }
 
+std::string format_ranks(const std::vector<int>& ranks) {
+  std::string text;
+  for (const int rank : ranks) {
+    text += (text.empty() ? "" : ",") + std::to_string(rank);
+  }
+  return text;
+}
+
 }  // namespace mnist_lora

@@ -65,14 +65,6 @@ std::string known_device(const std::string& name) {
   return name == "cpu" || name == "cuda" || name == "auto" ? "" : "must be cpu, cuda or auto, got " + name;
 }
 
-std::string joined(const std::vector<int>& values) {
-  std::string out;
-  for (const int value : values) {
-    out += (out.empty() ? "" : ",") + std::to_string(value);
-  }
-  return out;
-}
-
 }  // namespace
 
 void add_run_options(CLI::App& command, CommonOptions& o) {
@@ -124,7 +116,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
 CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::vector<int>& ranks, const std::string& text, int most) {
   return parsed_option(command, flag, text, [&ranks, most](const std::string& value) { ranks = parse_ranks(value, most); })
       ->type_name("LIST")
-      ->default_str(joined(ranks));
+      ->default_str(format_ranks(ranks));
 }
 
 CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, lora::datasets::DigitSet& digits, const std::string& text) {
