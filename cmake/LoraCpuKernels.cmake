@@ -3,7 +3,7 @@
 # Compiles the CPU kernels once for every instruction set; which set runs is chosen at run time. Each set is in a namespace of
 # its own, LORA_CPU_ISA. The sets must have no symbol in common: the linker keeps one copy of a weak symbol, and if that came
 # from a wider set, older machines would run it. The test kernel_symbols checks that.
-set(LORA_CPU_ISAS baseline avx2 avx512)
+set(LORA_CPU_ISAS "baseline;avx2;avx512" CACHE STRING "Instruction sets that the CPU kernels are built for")
 set(LORA_CPU_FLAGS_baseline -march=x86-64 -mtune=generic)
 set(LORA_CPU_FLAGS_avx2 -march=x86-64-v3 -mtune=generic)
 set(LORA_CPU_FLAGS_avx512 -march=x86-64-v4 -mtune=generic)
@@ -20,8 +20,12 @@ function(lora_cpu_kernels)
     return()
   endif()
   foreach(isa IN LISTS LORA_CPU_ISAS)
+    if(NOT DEFINED LORA_CPU_FLAGS_${isa})
+      message(FATAL_ERROR "LORA_CPU_ISAS has '${isa}'; it is a list of some of baseline, avx2 and avx512")
+    endif()
     lora_objects(lora_kernels_${isa} SOURCES ${arg_SOURCES} LIBRARIES Eigen3::Eigen)
     target_compile_options(lora_kernels_${isa} PRIVATE ${LORA_CPU_FLAGS_${isa}} ${LORA_CPU_COMMON_FLAGS})
     target_compile_definitions(lora_kernels_${isa} PRIVATE LORA_CPU_ISA=${isa})
+    target_compile_definitions(lora_layer_kernels PRIVATE LORA_CPU_HAS_${isa})
   endforeach()
 endfunction()

@@ -43,7 +43,7 @@ class Engine {
     accumulate(root, gradient);
     while (!pending_.empty()) {
       const auto first = pending_.extract(pending_.begin());
-      step(*first.mapped().node, contiguous(first.mapped().cotangent));
+      step(*first.mapped().node, first.mapped().cotangent);
     }
     commit();
   }

@@ -111,7 +111,8 @@ class ClosureNode final : public Node {
 }  // namespace detail
 
 /// Makes `y` the recorded result of `op` on `inputs`, if gradients are on and an input needs one; gives `y` back.
-/// @param vjp  closure `Grads(const Node& node, const Tensor& gy)`; it captures Saved tensors, never `y` itself (that would be a cycle)
+/// @param vjp  closure `Grads(const Node& node, const Tensor& gy)`, gy of y's shape with any strides (0 too); it captures Saved tensors,
+/// never `y` itself (that would be a cycle)
 template <class Vjp>
 Tensor record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor y, Vjp&& vjp) {
   if (detail::should_record(inputs)) {

@@ -145,10 +145,20 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   return tensor.defined() ? out << tensor.dtype() << tensor.shape() << '@' << tensor.device() : out << "undefined tensor";
 }
 
-Tensor empty(const Shape& shape, DType dtype, const Device& device) {
+namespace {
+
+Tensor empty_dense(const Shape& shape, const Shape& strides, DType dtype, const Device& device) {
   check_sizes("empty", shape);
   const auto bytes = static_cast<std::size_t>(shape.numel()) * itemsize(dtype);
-  return Tensor(Storage::allocate(bytes, device), dtype, shape, contiguous_strides(shape));
+  return Tensor(Storage::allocate(bytes, device), dtype, shape, strides);
+}
+
+}  // namespace
+
+Tensor empty(const Shape& shape, DType dtype, const Device& device) { return empty_dense(shape, contiguous_strides(shape), dtype, device); }
+
+Tensor empty_channels_last(const Shape& shape, DType dtype, const Device& device) {
+  return empty_dense(shape, channels_last_strides(shape), dtype, device);
 }
 
 Tensor full(const Shape& shape, double value, DType dtype, const Device& device) {
@@ -161,9 +171,15 @@ Tensor zeros(const Shape& shape, DType dtype, const Device& device) { return ful
 
 Tensor ones(const Shape& shape, DType dtype, const Device& device) { return full(shape, 1.0, dtype, device); }
 
-Tensor empty_like(const Tensor& like) { return empty(like.shape(), like.dtype(), like.device()); }
+Tensor empty_like(const Tensor& like) {
+  return empty_dense(like.shape(), dense_strides(like.shape(), like.strides()), like.dtype(), like.device());
+}
 
-Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype(), like.device()); }
+Tensor zeros_like(const Tensor& like) {
+  Tensor out = empty_like(like);
+  out.fill_(0.0);
+  return out;
+}
 
 Tensor arange(Index n, DType dtype) {
   check_sizes("arange", {n});

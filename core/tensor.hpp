@@ -122,7 +122,7 @@ class Tensor {
 /// Prints `f32[2,3]@cpu`: what errors say of an operand.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
-// Factories. All give contiguous tensors that need no gradient.
+// Factories. All give tensors without gaps that need no gradient; contiguous ones where nothing else is said.
 
 Tensor empty(const Shape& shape, DType dtype = DType::f32, const Device& device = kCpu);
 Tensor zeros(const Shape& shape, DType dtype = DType::f32, const Device& device = kCpu);
@@ -130,8 +130,11 @@ Tensor ones(const Shape& shape, DType dtype = DType::f32, const Device& device =
 Tensor full(const Shape& shape, double value, DType dtype = DType::f32, const Device& device = kCpu);
 /// 0, 1, .., n-1.
 Tensor arange(Index n, DType dtype = DType::i64);
+/// Shape, dtype and device of `like`, and its axes in the same order in memory (channels-last stays channels-last).
 Tensor empty_like(const Tensor& like);
 Tensor zeros_like(const Tensor& like);
+/// [N, C, ..] with C innermost in memory.
+Tensor empty_channels_last(const Shape& shape, DType dtype = DType::f32, const Device& device = kCpu);
 
 /// A copy of `values` in row-major order. @throws Error if their number is not the product of `shape`
 template <class T>

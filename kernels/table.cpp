@@ -10,15 +10,31 @@
 
 namespace lora::kernels {
 
+// The build defines LORA_CPU_HAS_x for each set that it compiles.
+#ifdef LORA_CPU_HAS_baseline
 namespace baseline {
 extern const KernelTable kTable;
 }
+constexpr const KernelTable* kBaseline = &baseline::kTable;
+#else
+constexpr const KernelTable* kBaseline = nullptr;
+#endif
+#ifdef LORA_CPU_HAS_avx2
 namespace avx2 {
 extern const KernelTable kTable;
 }
+constexpr const KernelTable* kAvx2 = &avx2::kTable;
+#else
+constexpr const KernelTable* kAvx2 = nullptr;
+#endif
+#ifdef LORA_CPU_HAS_avx512
 namespace avx512 {
 extern const KernelTable kTable;
 }
+constexpr const KernelTable* kAvx512 = &avx512::kTable;
+#else
+constexpr const KernelTable* kAvx512 = nullptr;
+#endif
 
 namespace {
 
@@ -42,13 +58,15 @@ bool has_avx512() {
 std::string_view choose_isa() {
   const char* wanted = std::getenv("LORA_CPU_ISA");
   if (wanted == nullptr || *wanted == '\0') {
-    return *std::find_if(kCpuIsas.rbegin(), kCpuIsas.rend(), [](std::string_view isa) { return cpu_table(isa) != nullptr; });
+    const auto widest = std::find_if(kCpuIsas.rbegin(), kCpuIsas.rend(), [](std::string_view isa) { return cpu_table(isa) != nullptr; });
+    require(widest != kCpuIsas.rend(), "cpu", "this build has no kernels that this machine can run; build with baseline in LORA_CPU_ISAS");
+    return *widest;
   }
   const auto* known = std::find(kCpuIsas.begin(), kCpuIsas.end(), std::string_view(wanted));
   require(known != kCpuIsas.end(), "cpu", "environment variable LORA_CPU_ISA is '", wanted,
           "'; set it to baseline, avx2 or avx512, or unset it");
   require(cpu_table(*known) != nullptr, "cpu", "environment variable LORA_CPU_ISA is '", wanted,
-          "', which this machine does not have; set it to a narrower one or unset it");
+          "', which this machine or this build does not have; set it to a narrower one or unset it");
   return *known;
 }
 
@@ -57,13 +75,13 @@ std::string_view choose_isa() {
 const KernelTable* cpu_table(std::string_view isa) {
   __builtin_cpu_init();
   if (isa == "baseline") {
-    return &baseline::kTable;
+    return kBaseline;
   }
   if (isa == "avx2") {
-    return has_avx2() ? &avx2::kTable : nullptr;
+    return has_avx2() ? kAvx2 : nullptr;
   }
   require(isa == "avx512", "cpu", "no kernels for an instruction set '", isa, "'; there are baseline, avx2 and avx512");
-  return has_avx512() ? &avx512::kTable : nullptr;
+  return has_avx512() ? kAvx512 : nullptr;
 }
 
 std::string_view cpu_isa() {

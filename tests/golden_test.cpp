@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "core/ops/convert.hpp"
-#include "tests/support/golden.hpp"
+#include "tests/golden_check/op_check.hpp"
 
 using namespace lora;
 using namespace lora::test;

@@ -7,6 +7,7 @@
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
+#include "core/ops/view.hpp"
 #include "kernels/pointwise_ops.hpp"
 #include "tests/support/op_case.hpp"
 
@@ -14,14 +15,6 @@ using namespace lora;
 using namespace lora::test;
 
 namespace {
-
-std::vector<OpCase> all_cases() {
-  std::vector<OpCase> all;
-  for (const auto& family : {pointwise_cases(), reduce_cases(), matmul_cases(), view_cases(), other_cases()}) {
-    all.insert(all.end(), family.begin(), family.end());
-  }
-  return all;
-}
 
 /// f64 inputs replaced by `f` of them.
 template <class F>
@@ -71,6 +64,21 @@ TEST_CASE("op: strides of the inputs do not change the result", "[op]") {
     const Tensor strided = c.run(map_float(c.inputs, reversed_strides));
     // products and sums may take their terms in another order: a few units of the last place of sums of at most 66 terms
     CHECK(max_difference(plain, strided) <= 1e-13 * std::max(1.0, max_abs(plain)));
+  }
+}
+
+TEST_CASE("op: strides of the inputs and of the cotangent do not change the gradients", "[op]") {
+  for (const OpCase& c : all_cases()) {
+    INFO(c.name);
+    const Tensor cotangent = random(c.run(c.inputs).shape());
+    const Tensors plain = gradients(c, c.inputs, cotangent);
+    const Tensors strided = gradients(c, map_float(c.inputs, reversed_strides), reversed_strides(cotangent));
+    const Tensor repeated = expand(random({}), cotangent.shape());  // as the gradient of sum() gives it
+    const Tensors from_repeated = gradients(c, c.inputs, repeated), from_copy = gradients(c, c.inputs, clone(repeated));
+    for (std::size_t i = 0; i < plain.size(); ++i) {  // tolerance as above
+      CHECK(max_difference(plain[i], strided[i]) <= 1e-13 * std::max(1.0, max_abs(plain[i])));
+      CHECK(max_difference(from_repeated[i], from_copy[i]) <= 1e-13 * std::max(1.0, max_abs(from_copy[i])));
+    }
   }
 }
 

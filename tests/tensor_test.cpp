@@ -207,3 +207,26 @@ TEST_CASE("tensor: a device that the build lacks is named", "[tensor]") {
   const std::string error = error_of([] { (void)empty({2}, DType::f32, Device{DeviceType::cuda, 0}); });
   CHECK_THAT(error, Contains("cuda:0") && Contains("this build"));
 }
+
+TEST_CASE("tensor: results keep the order of axes in memory", "[tensor]") {
+  const Tensor image = empty_channels_last({2, 3, 4, 5});
+  CHECK(image.strides() == Shape{60, 1, 15, 3});
+  CHECK(empty_like(image).strides() == image.strides());
+  CHECK(zeros_like(permute(zeros({2, 3, 4}), {2, 0, 1})).strides() == Shape{1, 12, 4});
+  CHECK(empty_like(narrow(image, 1, 0, 2)).strides() == Shape{40, 1, 10, 2});  // without the gaps
+  CHECK(empty_like(expand(zeros({3, 1}), {2, 3, 4})).is_contiguous());
+  CHECK(empty_like(zeros({2, 0})).strides().ndim() == 2);
+  CHECK(empty_like(zeros({})).ndim() == 0);
+
+  const Tensor x = channels_last(random({2, 3, 4, 5}));
+  const Tensor bias = random({3, 1, 1});
+  CHECK(x.strides() == image.strides());
+  CHECK(relu(x).strides() == image.strides());
+  CHECK((x + bias).strides() == image.strides());
+  CHECK((bias * x).strides() == image.strides());
+  CHECK((2.0 * x).strides() == image.strides());
+  CHECK((x + bias).to_vector<double>() == (contiguous(x) + bias).to_vector<double>());
+  CHECK(channels_last(x).storage() == x.storage());
+  CHECK(channels_last(contiguous(x)).to_vector<double>() == x.to_vector<double>());
+  CHECK_THAT(error_of([] { (void)channels_last(zeros({3})); }), Contains("needs a shape [N, C, ..]"));
+}

@@ -43,15 +43,49 @@ Shape contiguous_strides(const Shape& shape) {
   return strides;
 }
 
-bool is_contiguous(const Shape& shape, const Shape& strides) {
-  Index step = 1;
-  for (int i = shape.ndim() - 1; i >= 0; --i) {
-    if (shape[i] != 1 && strides[i] != step) {
+bool same_layout(const Shape& shape, const Shape& a, const Shape& b) {
+  for (int i = 0; i < shape.ndim(); ++i) {
+    if (shape[i] != 1 && a[i] != b[i]) {
       return shape.numel() == 0;
     }
-    step *= shape[i];
   }
   return true;
+}
+
+bool is_contiguous(const Shape& shape, const Shape& strides) { return same_layout(shape, strides, contiguous_strides(shape)); }
+
+Shape dense_strides(const Shape& shape, const Shape& strides) {
+  Shape order;  // axes from the outermost in memory to the innermost
+  for (int i = 0; i < shape.ndim(); ++i) {
+    if (shape[i] > 1 && strides[i] == 0) {
+      return contiguous_strides(shape);
+    }
+    order.push_back(i);
+  }
+  const auto further_out = [&](Index a, Index b) { return strides[static_cast<int>(a)] > strides[static_cast<int>(b)]; };
+  std::stable_sort(order.begin(), order.end(), further_out);
+  Shape dense = shape;
+  Index step = 1;
+  for (int k = shape.ndim() - 1; k >= 0; --k) {
+    const int axis = static_cast<int>(order[k]);
+    dense[axis] = step;
+    step *= shape[axis];
+  }
+  return dense;
+}
+
+Shape channels_last_strides(const Shape& shape) {
+  require(shape.ndim() >= 2, "channels_last", "needs a shape [N, C, ..], got ", shape);
+  Shape strides = shape;
+  strides[1] = 1;
+  Index step = shape[1];
+  for (int i = shape.ndim() - 1; i >= 0; --i) {
+    if (i != 1) {
+      strides[i] = step;
+      step *= shape[i];
+    }
+  }
+  return strides;
 }
 
 Shape broadcast_shapes(std::string_view where, const Shape& a, const Shape& b) {

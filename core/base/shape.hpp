@@ -51,6 +51,16 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape);
 /// Row-major strides in elements: the last axis has stride 1.
 Shape contiguous_strides(const Shape& shape);
 
+/// Strides without gaps for `shape` whose axes lie in memory in the order that `strides` has; row-major where that is not decided, as
+/// after expand().
+Shape dense_strides(const Shape& shape, const Shape& strides);
+
+/// Strides of [N, C, ..] with C innermost in memory, as images are kept: axes in the order N, .., C.
+Shape channels_last_strides(const Shape& shape);
+
+/// True if both strides reach every element of `shape` at the same place; axes of size 1 do not count.
+bool same_layout(const Shape& shape, const Shape& a, const Shape& b);
+
 /// True if elements in row-major order of `shape` are adjacent in memory; axes of size 1 do not count.
 bool is_contiguous(const Shape& shape, const Shape& strides);
 

@@ -25,6 +25,15 @@ Tensor to(const Tensor& x, DType dtype) {
   return record("to", {x}, copy_as(x, dtype), [from = x.dtype()](const Node&, const Tensor& gy) -> Grads { return {to(gy, from)}; });
 }
 
+Tensor channels_last(const Tensor& x) {
+  if (same_layout(x.shape(), x.strides(), channels_last_strides(x.shape()))) {
+    return x;
+  }
+  Tensor y = empty_channels_last(x.shape(), x.dtype(), x.device());
+  detail::kernels_of(x).copy(detail::context_of(x), x.view(), y.mutable_view());
+  return record("channels_last", {x}, y, [](const Node&, const Tensor& gy) -> Grads { return {gy}; });
+}
+
 Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
 
 Tensor clone(const Tensor& x) {

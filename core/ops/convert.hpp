@@ -12,6 +12,9 @@ Tensor to(const Tensor& x, DType dtype);
 /// x itself if it lies in row-major order, else a copy that does. @grad x
 Tensor contiguous(const Tensor& x);
 
+/// x [N, C, ..] itself if its channels are innermost in memory, else a copy where they are. @grad x
+Tensor channels_last(const Tensor& x);
+
 /// A row-major copy with storage of its own. @grad x
 Tensor clone(const Tensor& x);
 

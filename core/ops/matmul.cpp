@@ -35,18 +35,26 @@ bool batch_merges(const Tensor& x) {
   return true;
 }
 
-Tensor mergeable(const Tensor& x) { return batch_merges(x) ? x : clone(x); }
+/// True if rows or columns of the matrices lie without gaps, as products want them.
+bool has_unit_stride(const Tensor& x) {
+  const int n = x.ndim();
+  return x.size(-1) == 1 || x.size(-2) == 1 || x.strides()[n - 1] == 1 || x.strides()[n - 2] == 1;
+}
+
+/// x as it is if gemm can read it quickly, else a row-major copy.
+Tensor readable(const Tensor& x) { return batch_merges(x) && has_unit_stride(x) ? x : clone(x); }
 
 /// alpha a b (+ addend) for a [..,m,k] and b [..,k,n] of equal leading axes.
 Tensor gemm(double alpha, const Tensor& a, const Tensor& b, const Tensor& addend = {}) {
   Shape shape = a.shape();
   shape[a.ndim() - 1] = b.shape().back();
   Tensor c = empty(shape, a.dtype(), a.device());
-  const Tensor x0 = mergeable(a);
-  const Tensor x1 = mergeable(b);
+  const Tensor x0 = readable(a);
+  const Tensor x1 = readable(b);
   ConstView start;
   if (addend.defined()) {
-    start = batch_view(mergeable(expand(addend.detach(), shape)).view());
+    const Tensor full = expand(addend.detach(), shape);
+    start = batch_view((batch_merges(full) ? full : clone(full)).view());
   }
   detail::kernels_of(a).gemm(detail::context_of(a), alpha, batch_view(x0.view()), batch_view(x1.view()),
                              addend.defined() ? &start : nullptr, batch_view(c.mutable_view()));

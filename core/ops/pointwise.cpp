@@ -13,11 +13,11 @@ using kernels::UnaryOp;
 
 Tensor unary(std::string_view name, UnaryOp op, kernels::Needs needs, const Tensor& x) {
   detail::require_float(name, x);
-  Tensor y = empty(x.shape(), x.dtype(), x.device());
+  Tensor y = empty_like(x);
   detail::kernels_of(x).unary(detail::context_of(x), op, x.view(), y.mutable_view());
   return record(name, {x}, y, [op, kept = Saved(needs == kernels::Needs::input ? x : y)](const Node& node, const Tensor& gy) -> Grads {
     const Tensor& z = kept.get(node.op());
-    Tensor gx = empty_like(gy);
+    Tensor gx = empty_like(z);
     detail::kernels_of(gy).unary_grad(detail::context_of(gy), op, z.view(), z.view(), gy.view(), gx.mutable_view());
     return {gx};
   });
@@ -26,9 +26,9 @@ Tensor unary(std::string_view name, UnaryOp op, kernels::Needs needs, const Tens
 Tensor binary(std::string_view name, BinaryOp op, const Tensor& a, const Tensor& b) {
   detail::require_same_float(name, a, b);
   const Shape shape = a.shape() == b.shape() ? a.shape() : broadcast_shapes(name, a.shape(), b.shape());
-  Tensor y = empty(shape, a.dtype(), a.device());
   const Tensor x0 = expand(a.detach(), shape);
   const Tensor x1 = expand(b.detach(), shape);
+  Tensor y = empty_like(a.shape() == shape ? x0 : x1);  // the layout of the operand that is not repeated
   detail::kernels_of(a).binary(detail::context_of(a), op, x0.view(), x1.view(), y.mutable_view());
   return y;
 }
@@ -69,7 +69,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
 
 Tensor affine(const Tensor& x, double scale, double shift) {
   detail::require_float("affine", x);
-  Tensor y = empty(x.shape(), x.dtype(), x.device());
+  Tensor y = empty_like(x);
   detail::kernels_of(x).affine(detail::context_of(x), scale, shift, x.view(), y.mutable_view());
   return record("affine", {x}, y, [scale](const Node&, const Tensor& gy) -> Grads { return {affine(gy, scale, 0.0)}; });
 }

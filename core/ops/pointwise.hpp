@@ -1,5 +1,6 @@
 #pragma once
 // Element-wise functions and arithmetic. Operands are f32 or f64 in one dtype and broadcast by NumPy's rule; all have gradients.
+// Results keep the order of axes in memory that the (first full-sized) operand has.
 
 #include "core/tensor.hpp"
 

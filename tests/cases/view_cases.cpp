@@ -43,6 +43,7 @@ std::vector<OpCase> view_cases() {
       {"squeeze", [](const Tensors& x) { return squeeze(x[0], 1); }, {random({2, 1, 3})}},
       {"clone", [](const Tensors& x) { return clone(x[0]); }, {random({2, 3})}},
       {"contiguous", [](const Tensors& x) { return contiguous(t(x[0])); }, {random({2, 3})}},
+      {"channels_last", [](const Tensors& x) { return channels_last(x[0]); }, {random({2, 3, 2, 1})}},
   };
 }
 

@@ -78,31 +78,51 @@ bool same_bits(const Tensor& a, const Tensor& b) {
   return x.nbytes() == 0 || std::memcmp(x.view().data, y.view().data, x.nbytes()) == 0;
 }
 
-double gradient_error(const OpCase& c) {
-  Tensors inputs;
-  for (const Tensor& input : c.inputs) {
-    inputs.push_back(clone(input));
+Tensors gradients(const OpCase& c, const Tensors& inputs, const Tensor& cotangent) {
+  Tensors leaves;
+  for (const Tensor& input : inputs) {
+    leaves.push_back(input.detach());
     if (input.dtype() == DType::f64) {
-      inputs.back().requires_grad_();
+      leaves.back().requires_grad_();
     }
   }
-  const Tensor y = c.run(inputs);
-  const Tensor cotangent = random(y.shape());
-  y.backward(cotangent);
+  c.run(leaves).backward(cotangent);
+  Tensors found;
+  for (const Tensor& leaf : leaves) {
+    if (leaf.requires_grad()) {
+      found.push_back(leaf.grad().defined() ? leaf.grad() : zeros(leaf.shape(), leaf.dtype()));
+    }
+  }
+  return found;
+}
+
+double gradient_error(const OpCase& c) {
+  const Tensor cotangent = random(c.run(c.inputs).shape());
+  const Tensors found = gradients(c, c.inputs, cotangent);
   double error = 0.0;
-  for (std::size_t which = 0; which < inputs.size(); ++which) {
-    if (!inputs[which].requires_grad()) {
+  std::size_t next = 0;
+  for (std::size_t which = 0; which < c.inputs.size(); ++which) {
+    if (c.inputs[which].dtype() != DType::f64) {
       continue;
     }
-    const Tensor grad = inputs[which].grad();
-    const auto found =
-        grad.defined() ? grad.to_vector<double>() : std::vector<double>(static_cast<std::size_t>(inputs[which].numel()), 0.0);
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const double expected = numeric_derivative(c, inputs, cotangent, which, static_cast<Index>(i));
-      error = worse(std::abs(found[i] - expected) / std::max(1.0, std::abs(expected)), error);
+    const auto slopes = found[next++].to_vector<double>();
+    for (std::size_t i = 0; i < slopes.size(); ++i) {
+      const double expected = numeric_derivative(c, c.inputs, cotangent, which, static_cast<Index>(i));
+      error = worse(std::abs(slopes[i] - expected) / std::max(1.0, std::abs(expected)), error);
     }
   }
   return error;
+}
+
+std::vector<OpCase> all_cases() {
+  std::vector<OpCase> all;
+  const auto add_family = [&all](const std::vector<OpCase>& family) { all.insert(all.end(), family.begin(), family.end()); };
+  add_family(matmul_cases());
+  add_family(other_cases());
+  add_family(pointwise_cases());
+  add_family(reduce_cases());
+  add_family(view_cases());
+  return all;
 }
 
 }  // namespace lora::test

@@ -37,11 +37,16 @@ bool same_bits(const Tensor& a, const Tensor& b);
 /// the larger of 1 and the gradient. NaN if either is.
 double gradient_error(const OpCase& c);
 
-/// The rows of one family.
+/// The gradients of sum(run(inputs) * cotangent), one for each f64 input: zeros where the op does not depend on it.
+Tensors gradients(const OpCase& c, const Tensors& inputs, const Tensor& cotangent);
+
+// The rows of each family, one line a family; op_case.cpp puts them together in the same way.
+std::vector<OpCase> matmul_cases();
+std::vector<OpCase> other_cases();
 std::vector<OpCase> pointwise_cases();
 std::vector<OpCase> reduce_cases();
-std::vector<OpCase> matmul_cases();
 std::vector<OpCase> view_cases();
-std::vector<OpCase> other_cases();
+
+std::vector<OpCase> all_cases();
 
 }  // namespace lora::test

@@ -1,0 +1,30 @@
+#include "core/ops/pointwise.hpp"
+
+#include "tests/golden_check/op_runner.hpp"
+
+namespace lora::test {
+
+namespace {
+
+OpRunner unary(Tensor (*op)(const Tensor&)) {
+  return {{"x"}, {}, [op](const NamedInputs& in, const Json&) { return Outputs{{"y", op(in.at("x"))}}; }};
+}
+
+OpRunner binary(Tensor (*op)(const Tensor&, const Tensor&)) {
+  return {{"input", "other"}, {}, [op](const NamedInputs& in, const Json&) { return Outputs{{"y", op(in.at("input"), in.at("other"))}}; }};
+}
+
+}  // namespace
+
+void add_pointwise_runners(OpRunners& runners) {
+  runners["add"] = binary(add);
+  runners["sub"] = binary(sub);
+  runners["mul"] = binary(mul);
+  runners["div"] = binary(div);
+  runners["relu"] = unary(relu);
+  runners["exp"] = unary(exp);
+  runners["tanh"] = unary(tanh);
+  runners["sigmoid"] = unary(sigmoid);
+}
+
+}  // namespace lora::test
