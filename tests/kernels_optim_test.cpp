@@ -117,7 +117,8 @@ TEST_CASE("kernels: sums of powers and the largest magnitude", "[kernels]") {
 TEST_CASE("kernels: sums of powers neither overflow f32 nor lose NaN and infinities", "[kernels]") {
   const double p = GENERATE(1.0, 2.0, 3.0, kInf);
   const Index n = GENERATE(1, 5, 40, 70000);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, table] : cpu_tables()) {
+    const lora::kernels::KernelTable* k = table;
     KernelArray x(DType::f32, {n}), y(DType::f64, {1});
     for (const Index at : {Index{0}, n / 2, n - 1}) {
       const auto sum_with = [&](double odd) {

@@ -177,7 +177,7 @@ TEST_CASE("scheduler: ReduceLROnPlateau lowers every group", "[scheduler]") {
 }
 
 TEST_CASE("scheduler: a group that comes later is an error, but for ReduceLROnPlateau", "[scheduler]") {
-  Rate optimizer({0.2});
+  Rate optimizer(0.2);
   StepLR step(optimizer, {1, 0.5});
   ReduceLROnPlateau plateau(optimizer, {.factor = 0.5, .patience = 0});
   optimizer.add(0.4);
