@@ -11,6 +11,7 @@
 #include "apps/mnist_lora/inspect.hpp"
 #include "apps/mnist_lora/models.hpp"
 #include "apps/mnist_lora/predict.hpp"
+#include "core/base/version.hpp"
 
 namespace mnist_lora {
 
@@ -80,7 +81,7 @@ void add_inspect(CLI::App& app) {
 
 int run_program(int argc, const char* const* argv) {
   CLI::App app("LoRA experiments on MNIST, with no Python anywhere", "mnist_lora");
-  app.set_version_flag("--version", "mnist_lora " LORA_VERSION, "Print the version and exit");
+  app.set_version_flag("--version", "mnist_lora " + std::string(lora::version()), "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
