@@ -9,7 +9,7 @@
 #include "apps/mnist_lora/command_line.hpp"
 #include "apps/mnist_lora/digits.hpp"
 #include "apps/mnist_lora/inspect.hpp"
-#include "apps/mnist_lora/models.hpp"
+#include "apps/mnist_lora/model_files.hpp"
 #include "apps/mnist_lora/predict.hpp"
 
 namespace mnist_lora {
@@ -46,13 +46,7 @@ void add_predict(CLI::App& app) {
   const auto file = [&](const std::string& flag, std::filesystem::path& path, const std::string& text, const char* type) {
     return command->add_option(flag, path, text)->type_name(type)->group("Files");
   };
-  command->add_option("--model", options->model, "Architecture of the weights: " + CLI::detail::join(model_names(), ", "))
-      ->capture_default_str()
-      ->type_name("NAME")
-      ->check(CLI::IsMember(model_names()).description(""))
-      ->group("Files");
-  file("--weights", options->weights, "Safetensors file with the names of PyTorch", "FILE")->required();
-  file("--adapter", options->adapter, "PEFT folder to attach", "DIR");
+  add_model_options(*command, options->files);
   file("--input", options->input, "Holds x [N,1,28,28], used as given", "FILE")->required();
   file("--output", options->output, "Gets logits [N,10]", "FILE")->required();
   add_run_options(*command, options->common);
