@@ -145,7 +145,7 @@ TEST_CASE("app: exit status and stream of command lines", "[app]") {
     std::string text;
   };
   const auto line = GENERATE(values<Line>({
-      {{}, 2, "choose from digits, predict, inspect"},
+      {{}, 2, "choose from digits, "},
       {{"frobnicate"}, 2, "there is no command frobnicate"},
       {{"--frobnicate"}, 2, "--help"},
       {{"digits", "--frobnicate"}, 2, "--frobnicate"},

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "datasets/idx.hpp"
+
 namespace mnist_lora {
 
 namespace {
@@ -104,6 +106,11 @@ DataLoader ImagePart::loader(const std::vector<std::size_t>& positions, std::int
     chosen.push_back(indices[at]);
   }
   return DataLoader(images, std::move(chosen), evaluation_options(batch_size));
+}
+
+void require_test_files(const std::filesystem::path& folder) {
+  lora::datasets::find_idx(folder, "t10k-images-idx3-ubyte");
+  lora::datasets::find_idx(folder, "t10k-labels-idx1-ubyte");
 }
 
 ImagePart test_images(const std::filesystem::path& folder, std::int64_t limit) {

@@ -54,6 +54,9 @@ class TrainingData {
   std::uint64_t seed_;
 };
 
+/// Looks for the test files without reading them. @throws lora::Error if one is not there
+void require_test_files(const std::filesystem::path& folder);
+
 /// The first `limit` test images, or all. @throws lora::Error if they are not there
 ImagePart test_images(const std::filesystem::path& folder, std::int64_t limit = 0);
 

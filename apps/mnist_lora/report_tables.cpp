@@ -67,28 +67,24 @@ bool can_mark(const Results& results, const Column& values) {
   return own && adapters > 1 && std::isfinite(best);
 }
 
-std::string share_of(const Run& run, const Run* base) {
-  const bool known = base != nullptr && base->parameters.total > 0;
-  return known ? fixed(100.0 * static_cast<double>(run.parameters.trainable) / static_cast<double>(base->parameters.total), 1) + " %" : "-";
+/// Trained parameters for each of the model's own.
+std::string share_of(const Run& run) {
+  const std::int64_t own = run.parameters.total - run.parameters.added;
+  return own > 0 ? fixed(100.0 * static_cast<double>(run.parameters.trainable) / static_cast<double>(own), 1) + " %" : "-";
 }
 
-std::vector<Cell> run_cells(const Run& run, const Run* base) {
+std::vector<Cell> run_cells(const Run& run) {
   const bool plain = run.adapter == "none";
-  return {{run.name},
-          {run.adapter},
-          {run.train_digits},
-          {plain ? "-" : std::to_string(run.rank)},
-          {grouped(run.parameters.trainable)},
-          {share_of(run, base)}};
+  return {{run.name},     {run.adapter}, {run.train_digits}, {plain ? "-" : std::to_string(run.rank)}, {grouped(run.parameters.trainable)},
+          {share_of(run)}};
 }
 
 }  // namespace
 
 ReportTable runs_table(const Results& results, const std::string& tuned, const Published& published) {
   ReportTable table{"Runs", {"Run", "Adapter", "Trained on", "Rank", "Trainable parameters", "Share of base"}, {}, 3, ""};
-  const Run* base = base_run(results);
   for (const Run& run : results.runs) {
-    table.rows.push_back(run_cells(run, base));
+    table.rows.push_back(run_cells(run));
   }
   for (const Column& values : accuracy_columns(results, tuned, published)) {
     table.header.push_back(values.header);
