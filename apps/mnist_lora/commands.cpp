@@ -9,6 +9,7 @@
 #include "apps/mnist_lora/command_line.hpp"
 #include "apps/mnist_lora/digits.hpp"
 #include "apps/mnist_lora/file_commands.hpp"
+#include "apps/mnist_lora/train_command.hpp"
 
 namespace mnist_lora {
 
@@ -44,6 +45,7 @@ int run_program(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_digits(app, given(argc, argv));
+  add_train(app, argc > 0 ? argv[0] : "mnist_lora", given(argc, argv));
   add_eval(app);
   add_predict(app);
   add_merge(app);

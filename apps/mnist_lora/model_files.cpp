@@ -31,12 +31,15 @@ void load_weights(lora::nn::Module& model, const ModelFiles& files) {
 
 }  // namespace
 
-void add_model_options(CLI::App& command, ModelFiles& files) {
-  command.add_option("--model", files.model, "Architecture of the weights: " + CLI::detail::join(model_names(), ", "))
+CLI::Option* add_model_option(CLI::App& command, std::string& model, const std::string& text) {
+  return command.add_option("--model", model, text + ": " + CLI::detail::join(model_names(), ", "))
       ->capture_default_str()
       ->type_name("NAME")
-      ->check(CLI::IsMember(model_names()).description(""))
-      ->group("Files");
+      ->check(CLI::IsMember(model_names()).description(""));
+}
+
+void add_model_options(CLI::App& command, ModelFiles& files) {
+  add_model_option(command, files.model, "Architecture of the weights")->group("Files");
   command.add_option("--weights", files.weights, "Safetensors file with the names of PyTorch")
       ->type_name("FILE")
       ->group("Files")

@@ -11,7 +11,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace mnist_lora {
 
@@ -21,6 +22,8 @@ struct ModelFiles {
   std::filesystem::path adapter;  ///< a PEFT folder, or empty
 };
 
+/// --model, with the names that there are.
+CLI::Option* add_model_option(CLI::App& command, std::string& model, const std::string& text);
 /// --model --weights --adapter
 void add_model_options(CLI::App& command, ModelFiles& files);
 
