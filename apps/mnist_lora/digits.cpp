@@ -73,7 +73,7 @@ class Digits {
     story_.base_digits = options_.base.str();
     story_.tuned = options_.tune.str();
     story_.published = digits_published(options_);
-    story_.settings = {{"Command", options_.command_line}, {"Data", data_.string()}, {"Optimizer", "AdamW, one-cycle learning rate"}};
+    story_.settings = {{"Command line", options_.command_line}, {"Data", data_.string()}, {"Optimizer", "AdamW, one-cycle learning rate"}};
     const std::string notice = write_digits_report(workspace_.folder(), results, story_);
     workspace_.close();
     return notice;

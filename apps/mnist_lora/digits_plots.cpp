@@ -118,7 +118,6 @@ Figure errors_by_digit(const Run& base, const Run& adapted, const std::string& t
   const TestRow* after = find_test(adapted, "0-9", true);
   Figure figure =
       error_bars({{"base", before != nullptr ? *before : TestRow()}, {adapted.name, after != nullptr ? *after : TestRow()}}, tuned);
-  figure.subtitle = "Wrong test images; shaded: the digits " + tuned + " that were tuned";
   figure.caption =
       "Errors on the test images of each digit, by the base and by " + adapted.name + ". The digits that were tuned are shaded.";
   return figure;

@@ -56,6 +56,10 @@ double most(const std::vector<ErrorSeries>& series) {
 
 Figure error_bars(const std::vector<ErrorSeries>& series, const std::string& shaded) {
   Figure figure{"errors_by_digit", "Errors by digit", "Wrong test images", "Wrong test images of each digit.", 900, 400, "", ""};
+  if (!shaded.empty()) {
+    figure.subtitle += "; shaded: the digits " + shaded + " that were trained";
+    figure.caption = "Wrong test images of each digit. The digits that were trained are shaded.";
+  }
   figure.data = error_data(series);
   const bool pair = series.size() > 1;
   std::string plots;

@@ -85,7 +85,7 @@ class Training {
     write_results(workspace_.results(), results);
     story_.model = options_.model;
     story_.weights = options_.weights.string();
-    story_.settings = {{"Command", options_.command_line}, {"Data", data_folder(options_.common).string()}};
+    story_.settings = {{"Command line", options_.command_line}, {"Data", data_folder(options_.common).string()}};
     story_.settings.emplace_back("Optimizer", "AdamW, one-cycle learning rate up to " + short_number(plan_.peak_lr));
     const std::string notice = write_train_report(workspace_.folder(), results, story_);
     workspace_.close();

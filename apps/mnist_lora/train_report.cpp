@@ -42,16 +42,15 @@ Results with_base(const Results& results) {
 }
 
 std::string title_of(const Run& run, const TrainStory& story) {
-  const std::string on = " on digits " + run.train_digits;
-  return adapts(run) ? run.adapter + " of rank " + std::to_string(run.rank) + " for " + story.model + on : story.model + on;
+  return (adapts(run) ? "Adapter " + run.name + " for " + story.model : story.model) + " on digits " + run.train_digits;
 }
 
 std::string best_epoch(const Run& run) {
   const double best = best_val_accuracy(run);
   const auto at = std::find_if(run.epochs.begin(), run.epochs.end(), [best](const EpochRow& row) { return row.val_accuracy == best; });
   return at == run.epochs.end() ? ""
-                                : " The weights are those of the best epoch; epoch " + std::to_string(at->epoch) + " was the first of " +
-                                      std::to_string(run.epochs.size()) + " to reach " + percent(best) + " of the held-out images.";
+                                : " The best validation accuracy, " + percent(best) + ", came with epoch " + std::to_string(at->epoch) +
+                                      " of " + std::to_string(run.epochs.size()) + "; the weights of the best epoch were kept.";
 }
 
 std::string summary_of(const Run& run, const TrainStory& story) {
