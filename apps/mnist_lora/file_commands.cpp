@@ -69,16 +69,18 @@ void add_merge(CLI::App& app) {
 }
 
 void add_inspect(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("inspect", "Show what a safetensors file or an adapter folder holds");
-  struct Options {
-    std::filesystem::path path;
-    bool json = false;
-  };
-  const auto options = std::make_shared<Options>();
-  command->add_option("path", options->path, "Safetensors file or PEFT folder")->required()->type_name("");
-  command->add_flag("--json", options->json, "One JSON object");
-  describe(*command, {"mnist_lora inspect out/digits/adapters/lora-r8"});
-  command->callback([options] { run_inspect(options->path, options->json); });
+  CLI::App* command = app.add_subcommand("inspect", "Show what safetensors files and adapter folders hold");
+  const auto options = std::make_shared<InspectOptions>();
+  command->add_option("path", options->paths, "Safetensors files, of this program or not, and PEFT folders")
+      ->required()
+      ->type_name("")
+      ->expected(1, 1 << 20);
+  add_run_options(*command, options->common);
+  for (const char* flag : {"--device", "--threads", "--seed", "--data", "--quiet"}) {
+    hide(*command, flag);
+  }
+  describe(*command, {"mnist_lora inspect out/digits/base.safetensors", "mnist_lora inspect out/digits/adapters/*"});
+  command->callback([options] { run_inspect(*options); });
 }
 
 }  // namespace mnist_lora
