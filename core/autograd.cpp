@@ -112,7 +112,7 @@ const Tensor& Saved::get(std::string_view op) const {
   return tensor_;
 }
 
-Node::Node(std::string_view op, std::initializer_list<Tensor> inputs)
+Node::Node(std::string_view op, std::span<const Tensor> inputs)
     : op_(op), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)) {
   edges_.reserve(inputs.size());
   for (const Tensor& input : inputs) {
@@ -132,7 +132,7 @@ Node::~Node() {  // iterative: a long chain of nodes must not exhaust the stack
 
 namespace detail {
 
-bool should_record(std::initializer_list<Tensor> inputs) {
+bool should_record(std::span<const Tensor> inputs) {
   if (!recording) {
     return false;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -58,7 +59,7 @@ struct Edge {
 /// One recorded op.
 class Node {
  public:
-  Node(std::string_view op, std::initializer_list<Tensor> inputs);
+  Node(std::string_view op, std::span<const Tensor> inputs);
   virtual ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -92,13 +93,13 @@ struct AutogradMeta {
 
 namespace detail {
 
-bool should_record(std::initializer_list<Tensor> inputs);
+bool should_record(std::span<const Tensor> inputs);
 
 /// A node whose vjp is a closure `Grads(const Node&, const Tensor& gy)`; what it captures is what the op saves.
 template <class Vjp>
 class ClosureNode final : public Node {
  public:
-  ClosureNode(std::string_view op, std::initializer_list<Tensor> inputs, Vjp vjp)
+  ClosureNode(std::string_view op, std::span<const Tensor> inputs, Vjp vjp)
       : Node(op, inputs), vjp_(std::make_unique<Vjp>(std::move(vjp))) {}
   Grads vjp(const Tensor& gy) const override { return (*vjp_)(*this, gy); }
   void release() override { vjp_.reset(); }
@@ -114,11 +115,16 @@ class ClosureNode final : public Node {
 /// @param vjp  closure `Grads(const Node& node, const Tensor& gy)`, gy of y's shape with any strides (0 too); it captures Saved tensors,
 /// never `y` itself (that would be a cycle)
 template <class Vjp>
-Tensor record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor y, Vjp&& vjp) {
+Tensor record(std::string_view op, std::span<const Tensor> inputs, Tensor y, Vjp&& vjp) {
   if (detail::should_record(inputs)) {
     y.set_node(std::make_shared<detail::ClosureNode<std::decay_t<Vjp>>>(op, inputs, std::forward<Vjp>(vjp)));
   }
   return y;
+}
+/// The same for inputs written out, as in `record("mul", {a, b}, ..)`.
+template <class Vjp>
+Tensor record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor y, Vjp&& vjp) {
+  return record(op, std::span<const Tensor>(inputs.begin(), inputs.size()), std::move(y), std::forward<Vjp>(vjp));
 }
 
 /// For an op without a gradient: backward through it is an error that names it.

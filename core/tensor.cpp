@@ -30,7 +30,7 @@ bool lies_inside(const Shape& shape, const Shape& strides, Index offset, Index c
 bool repeats(const Shape& shape, const Shape& strides) {
   for (int i = 0; i < shape.ndim(); ++i) {
     if (shape[i] > 1 && strides[i] == 0) {
-      return true;
+      return shape.numel() > 0;
     }
   }
   return false;
@@ -173,6 +173,12 @@ Tensor ones(const Shape& shape, DType dtype, const Device& device) { return full
 
 Tensor empty_like(const Tensor& like) {
   return empty_dense(like.shape(), dense_strides(like.shape(), like.strides()), like.dtype(), like.device());
+}
+
+Tensor empty_like(const Tensor& like, const Shape& shape) {
+  require(shape.ndim() == like.ndim(), "empty_like", "needs a size for each axis of ", like, ", got ", shape);
+  const Shape strides = like.is_contiguous() ? contiguous_strides(shape) : dense_strides(shape, like.strides());
+  return empty_dense(shape, strides, like.dtype(), like.device());
 }
 
 Tensor zeros_like(const Tensor& like) {

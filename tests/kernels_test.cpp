@@ -204,36 +204,6 @@ TEST_CASE("kernels: cross entropy and its gradient", "[kernels]") {
   }
 }
 
-TEST_CASE("kernels: rows are selected and their gradients added", "[kernels]") {
-  const Index k_rows = GENERATE(0, 1, 5, 200), m = GENERATE(0, 1, 33, 1025);
-  const Index n = 7;
-  KernelArray index(DType::i64, {k_rows}, Layout::gaps);
-  index.fill_by([&](Index i) { return static_cast<double>(i * 5 % 6); });
-  for (const auto& [isa, k] : cpu_tables()) {
-    for (const DType dtype : kAllTypes) {
-      for (const Layout out : kLayouts) {
-        KernelArray x(dtype, {n, m}), y(dtype, {k_rows, m}, out);
-        x.fill_by([](Index i) { return static_cast<double>(i % 100); });
-        k->index_select(Context{}, x.read(), index.read(), y.view());
-        CAPTURE(isa, dtype, k_rows, m);
-        REQUIRE(worst(y, [&](Index i) { return x.get(i / m * 5 % 6 * m + i % m); }) == 0);
-      }
-    }
-    for (const Layout layout : kLayouts) {
-      KernelArray gy(DType::f64, {k_rows, m}, layout), gx(DType::f64, {n, m}, layout), want(DType::f64, {n, m});
-      gy.scramble(8);
-      gx.scramble(9);
-      for (Index i = 0; i < k_rows * m; ++i) {
-        const Index at = i / m * 5 % 6 * m + i % m;
-        want.set(at, want.get(at) + gy.get(i));
-      }
-      k->index_select_grad(Context{}, index.read(), gy.read(), gx.view());
-      CAPTURE(isa, k_rows, m);
-      REQUIRE(worst(gx, [&](Index i) { return want.get(i); }) == 0);
-    }
-  }
-}
-
 TEST_CASE("kernels: uniform numbers and dropout masks are those of the sequence", "[kernels]") {
   const lora::PhiloxState random{0x123456789abcdef0u, 7, 0xfffffffeu};  // the counter passes 2^32
   const auto word = [&](Index i) { return random.block(static_cast<std::uint64_t>(i / 4))[static_cast<std::size_t>(i % 4)]; };
