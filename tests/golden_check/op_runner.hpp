@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "core/ops/window.hpp"
 #include "core/tensor.hpp"
 
 namespace lora::test {
@@ -28,11 +29,16 @@ using OpRunners = std::map<std::string, OpRunner>;
 /// Attribute `name` as axes: one number or a list.
 Shape dims_of(const Json& attributes, const char* name = "dim");
 
+/// Attribute `name` as height and width: one number for both, or a list of two.
+Size2d size_of(const Json& attributes, const char* name);
+
 // Each family in its own file, one line a family; op_runner.cpp puts them together in the same way.
+void add_conv_runners(OpRunners& runners);
 void add_index_runners(OpRunners& runners);
 void add_loss_runners(OpRunners& runners);
 void add_matmul_runners(OpRunners& runners);
 void add_pointwise_runners(OpRunners& runners);
+void add_pool_runners(OpRunners& runners);
 void add_reduce_runners(OpRunners& runners);
 
 const OpRunners& op_runners();

@@ -43,9 +43,11 @@ Tensors gradients(const OpCase& c, const Tensors& inputs, const Tensor& cotangen
 // The rows of each family, one line a family; op_case.cpp puts them together in the same way.
 std::vector<OpCase> index_cases();
 std::vector<OpCase> join_cases();
+std::vector<OpCase> conv_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> other_cases();
 std::vector<OpCase> pointwise_cases();
+std::vector<OpCase> pool_cases();
 std::vector<OpCase> reduce_cases();
 std::vector<OpCase> view_cases();
 
