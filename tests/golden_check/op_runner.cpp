@@ -13,6 +13,7 @@ const OpRunners& op_runners() {
     OpRunners runners;
     add_loss_runners(runners);
     add_matmul_runners(runners);
+    add_norm_runners(runners);
     add_pointwise_runners(runners);
     add_reduce_runners(runners);
     return runners;

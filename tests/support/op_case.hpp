@@ -42,6 +42,7 @@ Tensors gradients(const OpCase& c, const Tensors& inputs, const Tensor& cotangen
 
 // The rows of each family, one line a family; op_case.cpp puts them together in the same way.
 std::vector<OpCase> matmul_cases();
+std::vector<OpCase> norm_cases();
 std::vector<OpCase> other_cases();
 std::vector<OpCase> pointwise_cases();
 std::vector<OpCase> reduce_cases();
