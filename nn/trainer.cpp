@@ -7,6 +7,7 @@
 
 #include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
+#include "nn/running_statistics.hpp"
 #include "nn/training_mode.hpp"
 
 namespace lora::nn {
@@ -106,11 +107,13 @@ bool Trainer::train_epoch(const BatchSource& train, const TrainCallbacks& callba
 
 double Trainer::train_step(const Batch& batch) {
   optimizer_.zero_grad();
+  RunningStatistics statistics;
   const Tensor loss = cross_entropy(model_(batch.x), batch.y);
   const auto value = loss.item<double>();
   if (!std::isfinite(value)) {
     diverged("the loss", value);
   }
+  statistics.apply();
   loss.backward();
   progress_.lr = optimizer_.lr();
   optimizer_.step();
