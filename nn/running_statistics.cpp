@@ -1,6 +1,7 @@
 #include "nn/running_statistics.hpp"
 
 #include "core/autograd.hpp"
+#include "core/checkpoint.hpp"
 
 namespace lora::nn {
 
@@ -24,7 +25,7 @@ void RunningStatistics::apply() {
 }
 
 void RunningStatistics::report(const StatisticsUpdate& update) {
-  if (collector != nullptr) {
+  if (collector != nullptr && !recomputing()) {
     collector->updates_.push_back(update);
   }
 }
