@@ -15,21 +15,6 @@
 
 namespace lora {
 
-/// True where ops record themselves on this thread.
-bool grad_enabled();
-
-/// While it lives, ops of this thread record nothing.
-class NoGrad {
- public:
-  NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
-
- private:
-  bool before_;
-};
-
 /// What an op keeps for its gradient: the data without the graph, and proof that nobody changed it since.
 class Saved {
  public:
@@ -43,6 +28,41 @@ class Saved {
  private:
   Tensor tensor_;
   std::uint64_t version_ = 0;
+};
+
+/// True where ops record themselves on this thread.
+bool grad_enabled();
+
+namespace detail {
+
+/// What ops of a thread do beside computing: record themselves, nothing, or tell what they would have recorded themselves for.
+enum class Recording { on, off, watched };
+
+/// Sets this thread's mode for a while. In mode `watched` grad_enabled() is true, ops leave no graph, and the inputs that require a
+/// gradient are listed in `seen`.
+class RecordingMode {
+ public:
+  explicit RecordingMode(Recording mode, std::vector<Saved>* seen = nullptr);
+  ~RecordingMode();
+  RecordingMode(const RecordingMode&) = delete;
+  RecordingMode& operator=(const RecordingMode&) = delete;
+
+ private:
+  Recording before_;
+  std::vector<Saved>* seen_before_;
+};
+
+Recording recording_mode();
+
+}  // namespace detail
+
+/// While it lives, ops of this thread record nothing.
+class NoGrad {
+ public:
+  NoGrad() : mode_(detail::Recording::off) {}
+
+ private:
+  detail::RecordingMode mode_;
 };
 
 /// Cotangents of an op's inputs, in their order; undefined where none is wanted.
@@ -77,6 +97,9 @@ class Node {
   /// Drops what was saved.
   virtual void release() = 0;
   virtual bool released() const = 0;
+  /// For a node that stands for a part of the graph which was not kept: its output recorded anew, where the engine goes on instead of
+  /// asking for vjp(). Undefined for all others.
+  virtual Tensor replay() const { return {}; }
 
  private:
   std::string_view op_;

@@ -97,6 +97,8 @@ class Tensor {
   /// No other handle and no other view reaches this data.
   bool is_unshared() const { return impl_.use_count() == 1 && storage().use_count() == 1; }
   void set_node(std::shared_ptr<Node> node);
+  /// Shares the place in the graph of another handle.
+  void set_meta(std::shared_ptr<AutogradMeta> meta) { impl_->meta = std::move(meta); }
 
  private:
   struct Impl {

@@ -41,6 +41,36 @@ struct SgdStep {
   bool nesterov, maximize;
 };
 
+/// What a normalisation multiplies by and adds, [m] contiguous; null for 1 and 0.
+struct NormAffine {
+  const ConstView* weight = nullptr;
+  const ConstView* bias = nullptr;
+};
+
+/// A normalisation of columns: xhat = (x - mean) / sqrt(var + eps), with mean and var [m] contiguous.
+struct ColumnNorm {
+  ConstView mean, var;
+  double eps;
+};
+
+/// What the gradient of a normalisation of columns needs besides: the weight, and where mean and var are those of x the results of
+/// batch_norm_grad_sums. Null for a weight of 1, and for a mean and var that are constants.
+struct ColumnNormGrad {
+  const ConstView* weight = nullptr;
+  const ConstView* sum_xhat = nullptr;
+  const ConstView* sum = nullptr;
+};
+
+/// A normalisation of rows: xhat = (x - mean) rstd, with mean and rstd [n] contiguous.
+struct RowNorm {
+  ConstView mean, rstd;
+};
+
+/// The same to write to.
+struct RowNormOut {
+  View mean, rstd;
+};
+
 /// One function pointer a row of kernels.def.
 struct KernelTable {
 #define KERNEL(name, parameters) void(*name) parameters;

@@ -8,6 +8,7 @@
 #include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
 #include "nn/clip_grad.hpp"
+#include "nn/running_statistics.hpp"
 #include "nn/training_mode.hpp"
 
 namespace lora::nn {
@@ -108,11 +109,13 @@ bool Trainer::train_epoch(const BatchSource& train, const TrainCallbacks& callba
 
 double Trainer::train_step(const Batch& batch) {
   optimizer_.zero_grad();
+  RunningStatistics statistics;
   const Tensor loss = cross_entropy(model_(batch.x), batch.y);
   const auto value = loss.item<double>();
   if (!std::isfinite(value)) {
     diverged("the loss", value);
   }
+  statistics.apply();
   loss.backward();
   if (options_.clip_grad_norm > 0) {
     clip_grad_norm_(optimizer_.parameters(), options_.clip_grad_norm);

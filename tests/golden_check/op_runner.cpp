@@ -21,6 +21,7 @@ const OpRunners& op_runners() {
     add_index_runners(runners);
     add_loss_runners(runners);
     add_matmul_runners(runners);
+    add_norm_runners(runners);
     add_pointwise_runners(runners);
     add_pool_runners(runners);
     add_reduce_runners(runners);

@@ -37,6 +37,7 @@ void add_conv_runners(OpRunners& runners);
 void add_index_runners(OpRunners& runners);
 void add_loss_runners(OpRunners& runners);
 void add_matmul_runners(OpRunners& runners);
+void add_norm_runners(OpRunners& runners);
 void add_pointwise_runners(OpRunners& runners);
 void add_pool_runners(OpRunners& runners);
 void add_reduce_runners(OpRunners& runners);

@@ -121,6 +121,7 @@ std::vector<OpCase> all_cases() {
   add_family(index_cases());
   add_family(join_cases());
   add_family(matmul_cases());
+  add_family(norm_cases());
   add_family(other_cases());
   add_family(pointwise_cases());
   add_family(pool_cases());

@@ -45,6 +45,7 @@ std::vector<OpCase> index_cases();
 std::vector<OpCase> join_cases();
 std::vector<OpCase> conv_cases();
 std::vector<OpCase> matmul_cases();
+std::vector<OpCase> norm_cases();
 std::vector<OpCase> other_cases();
 std::vector<OpCase> pointwise_cases();
 std::vector<OpCase> pool_cases();
