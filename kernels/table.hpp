@@ -14,13 +14,30 @@ struct Context {
   void* stream = nullptr;
 };
 
-/// Constants of one optimizer step. With `decoupled`, p -= lr weight_decay p (AdamW), else g += weight_decay p (Adam); then
+/// Constants of one optimizer step. First g = -g with `maximize`. With `decoupled`, p -= lr weight_decay p (AdamW), else
+/// g += weight_decay p (Adam); then
 ///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,  p -= lr / bias1 * m / (sqrt(v / bias2) + eps)
-/// @source Kingma & Ba 2015, arXiv:1412.6980; Loshchilov & Hutter 2019, arXiv:1711.05101
+/// where AMSGrad has max_v = max(max_v, v) in place of v in the last.
+/// @source Kingma & Ba 2015, arXiv:1412.6980; Loshchilov & Hutter 2019, arXiv:1711.05101; Reddi et al. 2018, arXiv:1904.09237
 struct AdamStep {
   double lr, beta1, beta2, eps, weight_decay;
   double bias1, bias2;  // 1 - beta1^t, 1 - beta2^t
-  bool decoupled;
+  bool decoupled, maximize;
+};
+
+/// What Adam keeps of a parameter, each of its shape and type.
+struct AdamState {
+  View m, v;
+  const View* max_v = nullptr;  // null: no AMSGrad
+};
+
+/// Constants of one optimizer step. First g = -g with `maximize`, and g += weight_decay p; then, with momentum,
+///   b = momentum b + (1 - dampening) g,  g = nesterov ? g + momentum b : b
+/// and p -= lr g.
+/// @source Sutskever et al. 2013, On the importance of initialization and momentum in deep learning
+struct SgdStep {
+  double lr, momentum, dampening, weight_decay;
+  bool nesterov, maximize;
 };
 
 /// One function pointer a row of kernels.def.

@@ -286,29 +286,3 @@ TEST_CASE("kernels: normal numbers follow Box and Muller", "[kernels]") {
     }
   }
 }
-
-TEST_CASE("kernels: a step of Adam and AdamW", "[kernels]") {
-  const DType dtype = GENERATE(DType::f32, DType::f64);
-  const bool decoupled = GENERATE(false, true);
-  const Layout layout = GENERATE(Layout::contiguous, Layout::gaps);
-  const lora::kernels::AdamStep step{0.01, 0.9, 0.999, 1e-8, 0.1, 1 - 0.81, 1 - 0.998001, decoupled};
-  for (const auto& [isa, k] : cpu_tables()) {
-    for (const Index n : kAwkward) {
-      KernelArray g(dtype, {n}, layout), p(dtype, {n}), m(dtype, {n}), v(dtype, {n});
-      g.scramble(1);
-      p.scramble(2);
-      m.scramble(3);
-      v.scramble(4).fill_by([&](Index i) { return std::abs(v.get(i)); });
-      const KernelArray p0 = p, m0 = m, v0 = v;
-      k->adam_step(Context{}, step, g.read(), p.view(), m.view(), v.view());
-      const auto grad = [&](Index i) { return g.get(i) + (decoupled ? 0 : 0.1 * p0.get(i)); };
-      CAPTURE(isa, dtype, decoupled, n);
-      REQUIRE(worst(m, [&](Index i) { return 0.9 * m0.get(i) + 0.1 * grad(i); }) <= rounding(dtype));
-      REQUIRE(worst(v, [&](Index i) { return 0.999 * v0.get(i) + 0.001 * grad(i) * grad(i); }) <= rounding(dtype));
-      REQUIRE(worst(p, [&](Index i) {
-                const double kept = p0.get(i) * (decoupled ? 1 - 0.01 * 0.1 : 1.0);
-                return kept - 0.01 / step.bias1 * m.get(i) / (std::sqrt(v.get(i) / step.bias2) + 1e-8);
-              }) <= rounding(dtype));
-    }
-  }
-}
