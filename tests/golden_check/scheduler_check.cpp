@@ -1,10 +1,10 @@
 #include "nn/optim/cosine.hpp"
-#include "nn/optim/exponential.hpp"
-#include "nn/optim/linear.hpp"
+#include "nn/optim/exponential_lr.hpp"
+#include "nn/optim/linear_lr.hpp"
 #include "nn/optim/one_cycle.hpp"
 #include "nn/optim/plateau.hpp"
 #include "nn/optim/sgd.hpp"
-#include "nn/optim/step.hpp"
+#include "nn/optim/step_lr.hpp"
 #include "tests/golden_check/check.hpp"
 
 namespace lora::test {
