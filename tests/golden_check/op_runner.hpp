@@ -3,16 +3,14 @@
 
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
 #include "core/ops/window.hpp"
-#include "core/tensor.hpp"
+#include "tests/golden_check/case.hpp"
 
 namespace lora::test {
 
-using Json = nlohmann::json;
 using NamedInputs = std::map<std::string, Tensor>;
 using Outputs = std::map<std::string, Tensor>;
 
