@@ -98,14 +98,9 @@ TEST_CASE("app: train from scratch writes the folder of the contract and says ho
 
   const std::vector<Words> next = next_commands(outcome.out);
   REQUIRE(next.size() == 3);
-  const Json eval = Json::parse(bench
-                                    .run("eval",
-                                         [&] {
-                                           Words words(next[0].begin() + 1, next[0].end());
-                                           words.emplace_back("--json");
-                                           return words;
-                                         }())
-                                    .out);
+  Words eval_words(next[0].begin() + 1, next[0].end());
+  eval_words.emplace_back("--json");
+  const Json eval = Json::parse(bench.run("eval", eval_words).out);
   CHECK(eval["test"] == run["test"]);
 }
 
