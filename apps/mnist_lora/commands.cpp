@@ -51,7 +51,7 @@ int run_program(int argc, const char* const* argv) {
   add_predict(app);
   add_merge(app);
   add_inspect(app);
-  describe(app, {"mnist_lora digits --epochs 3", "mnist_lora digits --help"});
+  describe(app, {"mnist_lora digits --epochs 3", "mnist_lora train", "mnist_lora train --help"});
   return run_cli(app, argc, argv);
 }
 

@@ -151,6 +151,8 @@ class Training {
   TrainStory story_;
 };
 
+using Words = std::vector<std::string>;
+
 std::string reached(const Run& run) {
   const std::string digits = run.train_digits;
   const std::string before =
@@ -158,7 +160,7 @@ std::string reached(const Run& run) {
   return "Right on the test images of " + digits + ": " + fixed(test_accuracy(run, digits, true), 2) + " %" + before + '\n';
 }
 
-std::string command_of(const TrainOptions& options, const char* command, const ModelFiles& files, const std::vector<std::string>& more) {
+std::string command_of(const TrainOptions& options, const char* command, const ModelFiles& files, const Words& more) {
   std::vector<std::string> words{options.program, command};
   const std::vector<std::string> model = command_words(files);
   words.insert(words.end(), model.begin(), model.end());
@@ -168,14 +170,15 @@ std::string command_of(const TrainOptions& options, const char* command, const M
 
 /// What one would do next, with the paths of this run.
 std::string next_commands(const TrainOptions& options, const ModelFiles& files) {
-  std::string text = command_of(options, "eval", files, {}) +
+  const bool all = options.digits.complement().empty();
+  std::string text = command_of(options, "eval", files, all ? Words{} : Words{"--digits", options.digits.str()}) +
                      command_of(options, "predict", files, {"--input", "IMAGES.safetensors", "--output", "LOGITS.safetensors"});
   if (options.adapts()) {
     return text + command_of(options, "merge", files, {"--output", (options.common.out / "merged.safetensors").string()});
   }
-  std::vector<std::string> more{"--adapter", adapter_names().front()};
-  if (const lora::datasets::DigitSet others = options.digits.complement(); !others.empty()) {
-    more.insert(more.end(), {"--digits", others.str()});
+  Words more{"--adapter", adapter_names().front()};
+  if (!all) {
+    more.insert(more.end(), {"--digits", options.digits.complement().str()});
   }
   more.insert(more.end(), {"--out", options.common.out.string() + "-" + adapter_names().front()});
   return text + command_of(options, "train", files, more);
