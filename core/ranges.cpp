@@ -39,7 +39,7 @@ Tensor arange(Index start, Index end, Index step, DType dtype) {
   const std::uint64_t distance = step > 0 ? to - from : from - to, stride = step > 0 ? by : 0 - by;
   const std::uint64_t n = distance == 0 ? 0 : (distance - 1) / stride + 1;
   require(n <= kMaxCount, "arange", "too many elements from ", start, " to ", end, " in steps of ", step);
-  return made_of(static_cast<Index>(n), dtype, [=](Index i) { return start + i * step; });
+  return made_of(static_cast<Index>(n), dtype, [=](Index i) { return static_cast<Index>(from + static_cast<std::uint64_t>(i) * by); });
 }
 
 Tensor arange(double start, double end, double step, DType dtype) {

@@ -1,6 +1,10 @@
 #include "core/ops/index.hpp"
 
+#include <algorithm>
+#include <atomic>
+
 #include "core/autograd.hpp"
+#include "core/base/threads.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/kernel_call.hpp"
 #include "core/ops/view.hpp"
@@ -19,20 +23,34 @@ Shape position_of(Index i, const Shape& shape) {
   return position;
 }
 
+/// Whether all n values are in 0..size-1.
+bool all_inside(const std::int64_t* values, Index n, Index size) {
+  constexpr Index kGrain = 65536;
+  std::atomic<bool> inside = true;
+  parallel_for(n, kGrain, [&](Index begin, Index end) {
+    const auto last = static_cast<std::uint64_t>(size - 1);
+    std::uint64_t signs = 0;  // a value below 0, or last - value below 0, sets the highest bit; vectorises where comparing would not
+    for (Index i = begin; i < end; ++i) {
+      const auto value = static_cast<std::uint64_t>(values[i]);
+      signs |= value | (last - value);
+    }
+    if (signs >> 63 != 0) {
+      inside = false;
+    }
+  });
+  return inside;
+}
+
 /// The index as i64, all of whose values lie on axis `axis` of x.
 Tensor checked_index(std::string_view op, const Tensor& x, int axis, const Tensor& index) {
   detail::require_same_device(op, x, index);
   require(index.dtype() == DType::i64 || index.dtype() == DType::i32, op, "an index is i64 or i32, got ", index, "; convert with to()");
   const Tensor values = to(index, DType::i64), row_major = contiguous(values);
   const auto* at = row_major.data<std::int64_t>();
-  const auto size = static_cast<std::uint64_t>(x.shape()[axis]);
-  bool inside = true;
-  for (Index i = 0; i < row_major.numel(); ++i) {
-    inside &= static_cast<std::uint64_t>(at[i]) < size;  // negative ones become large
-  }
-  for (Index i = 0; !inside && i < row_major.numel(); ++i) {
-    require(static_cast<std::uint64_t>(at[i]) < size, op, "index ", at[i], " at position ", position_of(i, index.shape()),
-            " is outside axis ", axis, " of ", x);
+  const Index n = row_major.numel(), size = x.shape()[axis];
+  if (!all_inside(at, n, size)) {
+    const Index i = std::find_if(at, at + n, [size](std::int64_t value) { return value < 0 || value >= size; }) - at;
+    fail(op, "index ", at[i], " at position ", position_of(i, index.shape()), " is outside axis ", axis, " of ", x);
   }
   return values;
 }

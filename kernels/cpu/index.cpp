@@ -1,7 +1,9 @@
 // Rows gather and scatter_add: elements picked by an index along one axis, and added back.
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
@@ -10,10 +12,9 @@
 namespace lora::kernels::LORA_CPU_ISA {
 namespace {
 
-/// An element of any type of `size` bytes, to be moved as it is.
-template <std::size_t size>
-struct [[gnu::may_alias]] Bytes {
-  unsigned char byte[size];
+/// A bool as it lies in memory: moved as it is, whatever the byte.
+struct Truth {
+  std::uint8_t byte;
 };
 
 Shape without_stride(Shape strides, int dim) {
@@ -30,6 +31,10 @@ struct Steps {
 template <class T>
 void gather_row(Index n, const Steps& step, Index along, const T* x, const Index* index, T* y) {
   if (step.index != 0) {
+    if (step.y == 1 && step.x == 0 && step.index == 1) {
+      each(n, [=](Index j) { y[j] = x[index[j] * along]; });
+      return;
+    }
     for (Index j = 0; j < n; ++j) {
       y[j * step.y] = x[j * step.x + index[j * step.index] * along];
     }
@@ -162,7 +167,7 @@ void add_piece(const ScatterPlan& plan, Index piece, const Stretch<T>& all) {
 }  // namespace
 
 void gather(const Context&, int dim, const ConstView& x, const ConstView& index, const View& y) {
-  visit_any(x.dtype, [&]<class T>(Tag<T>) { gather_all<Bytes<sizeof(T)>>(dim, x, index, y); });
+  visit_any(x.dtype, [&]<class T>(Tag<T>) { gather_all<std::conditional_t<std::is_same_v<T, bool>, Truth, T>>(dim, x, index, y); });
 }
 
 void scatter_add(const Context&, int dim, const ConstView& index, const ConstView& x, const View& y) {
