@@ -52,7 +52,8 @@ template <std::size_t kRows, std::size_t kVectors, class T>
 [[gnu::always_inline]] inline void add_block(const Vector<T> (&sums)[kRows][kVectors], const ResultRows<T>& c, Index columns) {
   constexpr auto kWidth = static_cast<Index>(kVectors) * kVectorSize<T>;
   T* to = c.data;
-  for (std::size_t i = 0; i < kRows; ++i, to += c.row) {
+#pragma GCC unroll 16  // with a loop the sums would have to be in memory
+  for (std::size_t i = 0; i < kRows; ++i) {
     if (columns >= kWidth) {
       for (std::size_t j = 0; j < kVectors; ++j) {
         T* place = to + static_cast<Index>(j) * kVectorSize<T>;
@@ -60,11 +61,14 @@ template <std::size_t kRows, std::size_t kVectors, class T>
       }
     } else {
       T lanes[kPanel<T>];
-      std::memcpy(lanes, sums[i], sizeof(sums[i]));
+      for (std::size_t j = 0; j < kVectors; ++j) {
+        store<T>(sums[i][j], lanes + static_cast<Index>(j) * kVectorSize<T>);
+      }
       for (Index j = 0; j < columns; ++j) {
         to[j] += lanes[j];
       }
     }
+    to += c.row;
   }
 }
 

@@ -1,4 +1,4 @@
-// Rows of max_pool2d and avg_pool2d. Every output and every gradient is gathered by one thread, vectorised over channels.
+// Rows of max_pool2d and avg_pool2d, vectorised over channels. Every result and every row of a gradient is made by one thread.
 
 #include <algorithm>
 #include <cstdint>
@@ -64,9 +64,33 @@ void for_pixels(Index batch, Index height, Index width, Index work, const Body& 
 
 Index kernel_size(const Pool2dShape& s) { return s.h.kernel * s.w.kernel; }
 
-/// Elements of the windows that an input is in, about.
-Index overlap(const Pool2dShape& s) {
-  return s.adaptive ? 1 : std::max<Index>(1, kernel_size(s) / std::max<Index>(1, s.h.stride * s.w.stride));
+/// A window that an input is in: its number among all, which element of it the input is, and how many elements are in the image.
+struct Hit {
+  Index window, element, count;
+};
+
+/// Makes gx row by row, each by one thread: from 0, add(hit, to) for the channels at `to` of an input and every window that it is in.
+template <class T, class Add>
+void gather_gradient(const Pool2dShape& s, T* gx, const Add& add) {
+  const Index row = s.w.in * s.channels, work = row + s.h.kernel * s.w.kernel * s.w.out * s.channels / s.h.stride;
+  parallel_for(s.batch * s.h.in, std::max<Index>(1, kGrain / std::max<Index>(1, work)), [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {
+      T* to = gx + r * row;
+      each(row, [=](Index k) { to[k] = T(0); });
+      const Index n = r / s.h.in, at = r % s.h.in;
+      const Range windows = windows_with(s.h, s.adaptive, at);
+      for (Index i = windows.begin; i < windows.end; ++i) {
+        const Index element = element_at(s.h, s.adaptive, i, at), rows = window_of(s.h, s.adaptive, i).count;
+        for (Index j = 0; element >= 0 && j < s.w.out; ++j) {
+          const Span span = window_of(s.w, s.adaptive, j);
+          for (Index t = 0; t < span.count; ++t) {
+            const Hit hit{(n * s.h.out + i) * s.w.out + j, element * s.w.kernel + span.first + t, rows * span.count};
+            add(hit, to + (span.begin + t * span.step) * s.channels);
+          }
+        }
+      }
+    }
+  });
 }
 
 /// An integer as wide as T: numbers of elements and values then fill vectors alike.
@@ -121,29 +145,12 @@ void max_pool(const Pool2dShape& s, const T* x, A* argmax, T* y) {
 
 template <class T, class A>
 void max_pool_grad(const Pool2dShape& s, const A* argmax, const T* gy, T* gx) {
-  for_pixels(s.batch, s.h.in, s.w.in, s.channels * overlap(s), [&](Index n, Index at_h, Index at_w) {
-    T* to = gx + ((n * s.h.in + at_h) * s.w.in + at_w) * s.channels;
-    each(s.channels, [=](Index c) { to[c] = T(0); });
-    const Range rows = windows_with(s.h, s.adaptive, at_h), columns = windows_with(s.w, s.adaptive, at_w);
-    for (Index i = rows.begin; i < rows.end; ++i) {
-      const Index row = element_at(s.h, s.adaptive, i, at_h);
-      for (Index j = columns.begin; j < columns.end; ++j) {
-        const Index column = element_at(s.w, s.adaptive, j, at_w);
-        if (row >= 0 && column >= 0) {
-          const auto element = static_cast<A>(row * s.w.kernel + column);
-          const Index from = ((n * s.h.out + i) * s.w.out + j) * s.channels;
-          const A* chosen = argmax + from;
-          const T* slope = gy + from;
-          each(s.channels, [=](Index c) { to[c] += chosen[c] == element ? slope[c] : T(0); });
-        }
-      }
-    }
+  gather_gradient(s, gx, [&](const Hit& hit, T* to) {
+    const auto element = static_cast<Number<T>>(hit.element);
+    const A* chosen = argmax + hit.window * s.channels;
+    const T* slope = gy + hit.window * s.channels;
+    each(s.channels, [=](Index c) { to[c] += static_cast<Number<T>>(chosen[c]) == element ? slope[c] : T(0); });
   });
-}
-
-/// What the sum of a window is divided by.
-Index divisor(const Pool2dShape& s, bool count_padding, Index i, Index j) {
-  return count_padding ? kernel_size(s) : window_of(s.h, s.adaptive, i).count * window_of(s.w, s.adaptive, j).count;
 }
 
 template <class T>
@@ -159,26 +166,17 @@ void avg_pool(const Pool2dShape& s, bool count_padding, const T* x, T* y) {
         each(s.channels, [=](Index c) { to[c] += from[c]; });
       }
     }
-    const T count = static_cast<T>(divisor(s, count_padding, i, j));
+    const T count = static_cast<T>(count_padding ? kernel_size(s) : h.count * w.count);
     each(s.channels, [=](Index c) { to[c] /= count; });
   });
 }
 
 template <class T>
 void avg_pool_grad(const Pool2dShape& s, bool count_padding, const T* gy, T* gx) {
-  for_pixels(s.batch, s.h.in, s.w.in, s.channels * overlap(s), [&](Index n, Index at_h, Index at_w) {
-    T* to = gx + ((n * s.h.in + at_h) * s.w.in + at_w) * s.channels;
-    each(s.channels, [=](Index c) { to[c] = T(0); });
-    const Range rows = windows_with(s.h, s.adaptive, at_h), columns = windows_with(s.w, s.adaptive, at_w);
-    for (Index i = rows.begin; i < rows.end; ++i) {
-      for (Index j = columns.begin; j < columns.end; ++j) {
-        if (element_at(s.h, s.adaptive, i, at_h) >= 0 && element_at(s.w, s.adaptive, j, at_w) >= 0) {
-          const T* slope = gy + ((n * s.h.out + i) * s.w.out + j) * s.channels;
-          const T count = static_cast<T>(divisor(s, count_padding, i, j));
-          each(s.channels, [=](Index c) { to[c] += slope[c] / count; });
-        }
-      }
-    }
+  gather_gradient(s, gx, [&](const Hit& hit, T* to) {
+    const T* slope = gy + hit.window * s.channels;
+    const T count = static_cast<T>(count_padding ? kernel_size(s) : hit.count);
+    each(s.channels, [=](Index c) { to[c] += slope[c] / count; });
   });
 }
 
