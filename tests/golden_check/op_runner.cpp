@@ -11,6 +11,7 @@ Shape dims_of(const Json& attributes, const char* name) {
 const OpRunners& op_runners() {
   static const OpRunners all = [] {
     OpRunners runners;
+    add_attention_runners(runners);
     add_loss_runners(runners);
     add_matmul_runners(runners);
     add_norm_runners(runners);

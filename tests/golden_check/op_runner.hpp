@@ -29,6 +29,7 @@ using OpRunners = std::map<std::string, OpRunner>;
 Shape dims_of(const Json& attributes, const char* name = "dim");
 
 // Each family in its own file, one line a family; op_runner.cpp puts them together in the same way.
+void add_attention_runners(OpRunners& runners);
 void add_loss_runners(OpRunners& runners);
 void add_matmul_runners(OpRunners& runners);
 void add_norm_runners(OpRunners& runners);
