@@ -17,6 +17,7 @@ Size2d size_of(const Json& attributes, const char* name) {
 const OpRunners& op_runners() {
   static const OpRunners all = [] {
     OpRunners runners;
+    add_attention_runners(runners);
     add_conv_runners(runners);
     add_index_runners(runners);
     add_loss_runners(runners);

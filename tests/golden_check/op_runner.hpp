@@ -31,6 +31,7 @@ Shape dims_of(const Json& attributes, const char* name = "dim");
 Size2d size_of(const Json& attributes, const char* name);
 
 // Each family in its own file, one line a family; op_runner.cpp puts them together in the same way.
+void add_attention_runners(OpRunners& runners);
 void add_conv_runners(OpRunners& runners);
 void add_index_runners(OpRunners& runners);
 void add_loss_runners(OpRunners& runners);

@@ -44,6 +44,7 @@ Tensors gradients(const OpCase& c, const Tensors& inputs, const Tensor& cotangen
 std::vector<OpCase> index_cases();
 std::vector<OpCase> join_cases();
 std::vector<OpCase> conv_cases();
+std::vector<OpCase> attention_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> norm_cases();
 std::vector<OpCase> other_cases();
