@@ -156,23 +156,6 @@ TEST_CASE("kernels: sums have the same bits for any number of threads", "[kernel
   }
 }
 
-TEST_CASE("kernels: argmax finds the first largest, NaN above all", "[kernels]") {
-  const DType dtype = GENERATE(DType::f32, DType::f64);
-  for (const auto& [isa, k] : cpu_tables()) {
-    for (const Layout layout : kLayouts) {
-      KernelArray x(dtype, {5, 4}, layout), y(DType::i64, {5});
-      const std::vector<double> values = {1, 3, 3, 2, kNaN, 9, 9, 9, 1, kNaN, kInf, kNaN, -kInf, -kInf, -kInf, -kInf, -1, -2, -3, 0};
-      x.fill_by([&](Index i) { return values[static_cast<std::size_t>(i)]; });
-      k->argmax(Context{}, x.read(), y.view());
-      const std::vector<double> want = {1, 0, 1, 0, 3};
-      CAPTURE(isa, dtype);
-      CHECK(worst(y, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) == 0);
-    }
-    KernelArray none(dtype, {0, 3}), y(DType::i64, {0});
-    k->argmax(Context{}, none.read(), y.view());
-  }
-}
-
 TEST_CASE("kernels: cross entropy and its gradient", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);

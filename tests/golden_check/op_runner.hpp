@@ -33,6 +33,7 @@ void add_loss_runners(OpRunners& runners);
 void add_matmul_runners(OpRunners& runners);
 void add_pointwise_runners(OpRunners& runners);
 void add_reduce_runners(OpRunners& runners);
+void add_softmax_runners(OpRunners& runners);
 
 const OpRunners& op_runners();
 

@@ -121,6 +121,7 @@ std::vector<OpCase> all_cases() {
   add_family(other_cases());
   add_family(pointwise_cases());
   add_family(reduce_cases());
+  add_family(softmax_cases());
   add_family(view_cases());
   return all;
 }

@@ -45,6 +45,7 @@ std::vector<OpCase> matmul_cases();
 std::vector<OpCase> other_cases();
 std::vector<OpCase> pointwise_cases();
 std::vector<OpCase> reduce_cases();
+std::vector<OpCase> softmax_cases();
 std::vector<OpCase> view_cases();
 
 std::vector<OpCase> all_cases();
