@@ -108,3 +108,75 @@ TEST_CASE("kernels: softmax of large and of infinite values", "[kernels]") {
     }
   }
 }
+
+TEST_CASE("kernels: cross entropy and its gradient, with smoothing and ignored rows", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
+  const double smoothing = GENERATE(0.0, 0.3, 1.0);
+  const Index n = GENERATE(0, 1, 33, 300), m = GENERATE(1, 10, 16, 33, 1025);
+  KernelArray x(dtype, {n, m}, layout), log_probs(dtype, {n, m}), loss(dtype, {n}), gy(dtype, {n}), gx(dtype, {n, m}, layout);
+  KernelArray target(DType::i64, {n}, Layout::gaps);
+  x.scramble(6).fill_by([&](Index i) { return 300 + 20 * x.get(i); });
+  gy.scramble(7);
+  const auto ignored = [](Index row) { return row % 5 == 2; };
+  target.fill_by([&](Index i) { return ignored(i) ? -100.0 : static_cast<double>(i * 7 % m); });
+  const Lines lines({n, m}, 1);
+  const auto sums = line_sums(lines, n * m, [&](Index i) { return std::exp(x.get(i) - 300); });
+  const auto share = [&](Index i) { return (i % m == i / m * 7 % m ? 1 - smoothing : 0) + smoothing / static_cast<double>(m); };
+  for (const auto& [isa, k] : cpu_tables()) {
+    k->cross_entropy(Context{}, smoothing, x.read(), target.read(), log_probs.view(), loss.view());
+    gx.fill_by([](Index) { return kNaN; });
+    k->cross_entropy_grad(Context{}, smoothing, log_probs.read(), target.read(), gy.read(), gx.view());
+    CAPTURE(isa, dtype, n, m, smoothing);
+    const double tolerance = 8 * rounding(dtype);  // the reference subtracts 300, and so rounds otherwise
+    REQUIRE(worst(log_probs, [&](Index i) { return x.get(i) - 300 - std::log(sums[lines.line(i)]); }) <= tolerance);
+    const auto want = line_sums(lines, n * m, [&](Index i) { return ignored(i / m) ? 0 : -share(i) * log_probs.get(i); });
+    REQUIRE(worst(loss, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) <= tolerance);
+    REQUIRE(worst(gx, [&](Index i) { return ignored(i / m) ? 0 : gy.get(i / m) * (std::exp(log_probs.get(i)) - share(i)); }) <= tolerance);
+  }
+}
+
+TEST_CASE("kernels: cross entropy over several axes without a copy", "[kernels]") {
+  const Shape shape{2, 3, 4, 5};  // [N, H, W, C], its classes innermost or not
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Layout layout : kLayouts) {
+      KernelArray x(DType::f64, shape, layout), log_probs(DType::f64, shape, layout), gx(DType::f64, shape);
+      KernelArray target(DType::i64, {2, 3, 4}, layout), loss(DType::f64, {2, 3, 4}), gy(DType::f64, {2, 3, 4}, layout);
+      x.scramble(1);
+      gy.scramble(2);
+      target.fill_by([](Index i) { return static_cast<double>(i % 5); });
+      const Lines lines(shape, 3);
+      const auto sums = line_sums(lines, x.numel(), [&](Index i) { return std::exp(x.get(i)); });
+      k->cross_entropy(Context{}, 0.0, x.read(), target.read(), log_probs.view(), loss.view());
+      k->cross_entropy_grad(Context{}, 0.0, log_probs.read(), target.read(), gy.read(), gx.view());
+      CAPTURE(isa, static_cast<int>(layout));
+      const double tolerance = 8 * rounding(DType::f64);  // the reference is not shifted, and so rounds otherwise
+      REQUIRE(worst(loss, [&](Index i) { return std::log(sums[static_cast<std::size_t>(i)]) - x.get(i * 5 + i % 5); }) <= tolerance);
+      REQUIRE(worst(gx, [&](Index i) {
+                return gy.get(i / 5) * (std::exp(x.get(i)) / sums[lines.line(i)] - (i % 5 == i / 5 % 5 ? 1 : 0));
+              }) <= tolerance);
+    }
+  }
+}
+
+TEST_CASE("kernels: binary cross entropy neither overflows nor loses small losses", "[kernels]") {
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  for (const auto& [isa, k] : cpu_tables()) {
+    for (const Layout layout : kLayouts) {
+      KernelArray x(dtype, {3, 41}, layout), target(dtype, {3, 41}, layout), loss(dtype, {3, 41});
+      x.fill_by([](Index i) { return static_cast<double>(i - 61) * (i % 2 == 0 ? 0.3 : 20.0); });
+      target.fill_by([&](Index i) { return x.get(i) > 0 ? 1.0 : static_cast<double>(i % 3) * 0.5; });
+      k->bce_with_logits(Context{}, x.read(), target.read(), loss.view());
+      const auto want = [&](Index i) {
+        return std::max(x.get(i), 0.0) - x.get(i) * target.get(i) + std::log1p(std::exp(-std::abs(x.get(i))));
+      };
+      double relative = 0;
+      for (Index i = 0; i < loss.numel(); ++i) {
+        const double tiny = dtype == DType::f32 ? 1e-37 : 1e-300;  // below, losses are denormal
+        relative = std::max(relative, std::abs(loss.get(i) - want(i)) / std::max(want(i), tiny));
+      }
+      CAPTURE(isa, dtype, static_cast<int>(layout));
+      CHECK(relative <= 4 * rounding(dtype));
+    }
+  }
+}

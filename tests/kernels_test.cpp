@@ -156,37 +156,6 @@ TEST_CASE("kernels: sums have the same bits for any number of threads", "[kernel
   }
 }
 
-TEST_CASE("kernels: cross entropy and its gradient", "[kernels]") {
-  const DType dtype = GENERATE(DType::f32, DType::f64);
-  const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
-  const Index n = GENERATE(0, 1, 33, 700), m = GENERATE(1, 10, 16, 17, 1025);
-  for (const auto& [isa, k] : cpu_tables()) {
-    KernelArray x(dtype, {n, m}, layout), log_probs(dtype, {n, m}), loss(dtype, {n}), gy(dtype, {n}), gx(dtype, {n, m}, layout);
-    KernelArray target(DType::i64, {n});
-    x.scramble(6).fill_by([&](Index i) { return 300 + 20 * x.get(i); });
-    gy.scramble(7);
-    target.fill_by([&](Index i) { return static_cast<double>(i * 7 % m); });
-    std::vector<double> want(static_cast<std::size_t>(n * m));
-    for (Index i = 0; i < n; ++i) {
-      double sum = 0;
-      for (Index j = 0; j < m; ++j) {
-        sum += std::exp(x.get(i * m + j) - 300);
-      }
-      for (Index j = 0; j < m; ++j) {
-        want[static_cast<std::size_t>(i * m + j)] = x.get(i * m + j) - 300 - std::log(sum);
-      }
-    }
-    k->cross_entropy(Context{}, x.read(), target.read(), log_probs.view(), loss.view());
-    k->cross_entropy_grad(Context{}, log_probs.read(), target.read(), gy.read(), gx.view());
-    CAPTURE(isa, dtype, n, m);
-    const double tolerance = 8 * rounding(dtype);  // the reference subtracts 300, and so rounds otherwise
-    REQUIRE(worst(log_probs, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) <= tolerance);
-    REQUIRE(worst(loss, [&](Index i) { return -log_probs.get(i * m + i * 7 % m); }) == 0);
-    REQUIRE(worst(gx, [&](Index i) { return gy.get(i / m) * (std::exp(log_probs.get(i)) - (i % m == i / m * 7 % m ? 1 : 0)); }) <=
-            tolerance);
-  }
-}
-
 TEST_CASE("kernels: rows are selected and their gradients added", "[kernels]") {
   const Index k_rows = GENERATE(0, 1, 5, 200), m = GENERATE(0, 1, 33, 1025);
   const Index n = 7;

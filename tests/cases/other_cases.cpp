@@ -1,5 +1,4 @@
 #include "core/ops/index.hpp"
-#include "core/ops/loss.hpp"
 #include "core/ops/view.hpp"
 #include "tests/support/op_case.hpp"
 
@@ -12,13 +11,8 @@ Tensor integers(const std::vector<std::int64_t>& values) { return from_values(va
 }  // namespace
 
 std::vector<OpCase> other_cases() {
-  const auto loss = [](const Tensors& x) { return cross_entropy(x[0], x[1]); };
   const auto select = [](const Tensors& x) { return index_select(x[0], x[1]); };
   return {
-      {"cross_entropy", loss, {random({4, 6}), integers({0, 5, 3, 3})}},
-      {"cross_entropy/one row", loss, {random({1, 3}), integers({2})}},
-      {"cross_entropy/one class", loss, {random({3, 1}), integers({0, 0, 0})}},
-      {"cross_entropy/large logits", loss, {random({3, 5}, -500, 500), integers({4, 0, 1})}},
       {"index_select", select, {random({5, 3}), integers({4, 0, 4, 2})}},
       {"index_select/vector", select, {random({5}), integers({1, 1})}},
       {"index_select/3d", select, {random({2, 3, 2}), integers({1})}},
