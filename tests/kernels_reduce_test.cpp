@@ -112,7 +112,7 @@ struct Case {
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const Shape& shape : {Shape{}, Shape{0}, Shape{1}, Shape{1025}, Shape{100000}, Shape{64, 10}, Shape{10, 65}, Shape{300, 130},
+  for (const Shape& shape : {Shape{}, Shape{0}, Shape{1}, Shape{1025}, Shape{70000}, Shape{64, 10}, Shape{10, 65}, Shape{1400, 100},
                              Shape{3, 0, 2}, Shape{4, 33, 65}, Shape{2, 3, 4, 5}, Shape{40000, 2}}) {
     for (unsigned reduced = 0; reduced < (1u << shape.ndim()); ++reduced) {
       cases.push_back({shape, reduced});
@@ -191,6 +191,9 @@ TEST_CASE("kernels: slopes of reductions and the number of ties", "[kernels]") {
   const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
   const bool flat = GENERATE(false, true);  // a cotangent that is one number for all
   for (const Case& c : all_cases()) {
+    if (c.shape.numel() > 10000 && (flat || layout != Layout::contiguous)) {
+      continue;  // pieces do not depend on these
+    }
     const Shape kept = kept_shape(c.shape, c.reduced);
     KernelArray x(dtype, c.shape, layout), y(dtype, kept), gy(dtype, kept), gx(dtype, c.shape, layout), count(dtype, kept);
     fill_with_ties(x);
