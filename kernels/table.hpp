@@ -5,6 +5,7 @@
 #include "core/base/rng.hpp"
 #include "core/base/view.hpp"
 #include "kernels/pointwise_ops.hpp"
+#include "kernels/reduce_ops.hpp"
 #include "kernels/window.hpp"
 
 namespace lora::kernels {

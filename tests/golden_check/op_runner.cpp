@@ -26,6 +26,7 @@ const OpRunners& op_runners() {
     add_pointwise_runners(runners);
     add_pool_runners(runners);
     add_reduce_runners(runners);
+    add_softmax_runners(runners);
     return runners;
   }();
   return all;

@@ -40,6 +40,7 @@ void add_norm_runners(OpRunners& runners);
 void add_pointwise_runners(OpRunners& runners);
 void add_pool_runners(OpRunners& runners);
 void add_reduce_runners(OpRunners& runners);
+void add_softmax_runners(OpRunners& runners);
 
 const OpRunners& op_runners();
 
