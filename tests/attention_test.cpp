@@ -170,17 +170,6 @@ TEST_CASE("kernels: softmax with masks and its gradient", "[kernels]") {
       CAPTURE(isa, dtype, mask_dtype, masked, m);
       const double near = 256 * rounding(dtype);  // scores of up to 165 round before exp
       REQUIRE(worst(y, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) <= near);
-      KernelArray p(dtype, {15, m}), gy(dtype, {15, m}), gx(dtype, {15, m});
-      p.scramble(2);
-      gy.scramble(3);
-      k->masked_softmax_grad(Context{}, p.read(), gy.read(), gx.view());
-      REQUIRE(worst(gx, [&](Index i) {
-                double total = 0;
-                for (Index j = 0; j < m; ++j) {
-                  total += p.get(i / m * m + j) * gy.get(i / m * m + j);
-                }
-                return p.get(i) * (gy.get(i) - total);
-              }) <= near);  // sums of up to 1025 terms
     }
   }
 }

@@ -56,13 +56,12 @@ Tensor softmax_of(Tensor scores, const AttentionOptions& options) {
   return scores;
 }
 
-/// The gradient of the scores, in the place of that of the weights.
-Tensor scores_grad(const Tensor& weights, Tensor g) {
-  const Index m = weights.size(-1), rows = m > 0 ? weights.numel() / m : 0;
-  const Tensor y = reshape(weights, {rows, m});
-  const Tensor matrix = reshape(g, {rows, m});
-  detail::kernels_of(g).masked_softmax_grad(detail::context_of(g), y.view(), matrix.view(), matrix.mutable_view());
-  return g;
+/// The gradient of the scores from that of the weights.
+Tensor scores_grad(const Tensor& weights, const Tensor& g) {
+  Tensor gx = empty_like(weights);
+  const int last = weights.ndim() - 1;
+  detail::kernels_of(g).softmax_grad(detail::context_of(g), false, last, weights.view(), g.view(), gx.mutable_view());
+  return gx;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Rows masked_softmax and masked_softmax_grad.
+// Row masked_softmax.
 
 #include <algorithm>
 #include <limits>
@@ -90,23 +90,6 @@ void masked_softmax(const Context&, bool causal, const ConstView& x, const Const
         mask_row(seen, in + row * m, mask, row, to);
         softmax_row(seen, to);
         std::fill_n(to + seen, m - seen, T(0));
-      }
-    });
-  });
-}
-
-void masked_softmax_grad(const Context&, const ConstView& y, const ConstView& gy, const View& gx) {
-  const Index rows = y.shape[0], m = y.shape[1];
-  visit_real(y.dtype, [&]<class T>(Tag<T>) {
-    const T *values = y.ptr<T>(), *slopes = gy.ptr<T>();
-    T* out = gx.ptr<T>();
-    parallel_for(rows, std::max<Index>(1, kGrain / std::max<Index>(1, m)), [=](Index begin, Index end) {
-      for (Index row = begin; row < end; ++row) {
-        const T *p = values + row * m, *g = slopes + row * m;
-        T* to = out + row * m;
-        const T mean = fold_row(
-            m, T(0), [=](Index j) { return p[j] * g[j]; }, [](T a, T b) { return a + b; });
-        each(m, [=](Index j) { to[j] = p[j] * (g[j] - mean); });
       }
     });
   });
