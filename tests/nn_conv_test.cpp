@@ -1,8 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
@@ -37,48 +35,6 @@ LoraConfig config_for(TargetModules targets, Index r, double alpha = 3) {
   config.lora_alpha = alpha;
   config.target_modules = std::move(targets);
   return config;
-}
-
-/// A layer with adapter as a reference case of PEFT has it.
-struct Reference {
-  SafetensorsFile file;
-  nlohmann::json attrs;
-  std::unique_ptr<nn::Conv2d> layer;
-
-  explicit Reference(const std::filesystem::path& path)
-      : file(load_safetensors(path)), attrs(nlohmann::json::parse(file.metadata.at("attrs"))) {
-    const Tensor weight = file.at("weight");
-    const auto number = [&](const char* name) { return attrs.at(name).get<Index>(); };
-    const Conv2dOptions options{number("stride"), number("padding"), number("dilation"), number("groups")};
-    layer = std::make_unique<nn::Conv2d>(weight.size(1) * options.groups, weight.size(0), Size2d(weight.size(2), weight.size(3)), options,
-                                         true, DType::f64);
-    layer->load_state_dict({{"weight", weight}, {"bias", file.at("bias")}});
-  }
-
-  AttachedAdapter attach() const {
-    const AttachedAdapter adapter =
-        lora::attach(*layer, config_for(".*", attrs.at("r").get<Index>(), attrs.at("lora_alpha").get<double>()));
-    const NoGrad no_grad;
-    auto parameters = adapter.parameters();
-    parameters[0].copy_(file.at("lora_A.weight"));
-    parameters[1].copy_(file.at("lora_B.weight"));
-    return adapter;
-  }
-
-  /// The largest difference from the tensor of the file, relative to its size.
-  double error(const Tensor& found, const std::string& name) const {
-    return max_difference(found, file.at(name)) / std::max(1.0, max_abs(file.at(name)));
-  }
-};
-
-std::vector<std::filesystem::path> reference_files() {
-  std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(LORA_SOURCE_DIR "/tests/golden")) {
-    if (entry.path().filename().string().rfind("adapter_conv2d_", 0) == 0) {
-      paths.push_back(entry.path());
-    }
-  }
-  return paths;
 }
 
 Conv2dOptions grouped(Index groups) {
@@ -235,29 +191,6 @@ TEST_CASE("nn: a network of images trains on its own", "[nn][conv]") {
   for (const auto& [name, tensor] : model.state_dict()) {
     INFO(name);
     CHECK(max_abs(tensor.grad()) > 0.0);
-  }
-}
-
-TEST_CASE("lora: an adapter of Conv2d computes what PEFT's does", "[lora][conv]") {
-  REQUIRE(reference_files().size() >= 6);
-  for (const auto& path : reference_files()) {
-    INFO(path);
-    const Reference reference(path);
-    const AttachedAdapter adapter = reference.attach();
-    Tensor x = clone(reference.file.at("x"));
-    x.requires_grad_();
-    const Tensor y = (*reference.layer)(x);
-    // sums of at most some hundred terms in f64
-    CHECK(reference.error(y, "y") <= 1e-12);
-    y.backward(reference.file.at("cotangent"));
-    CHECK(reference.error(x.grad(), "grad.x") <= 1e-12);
-    CHECK(reference.error(adapter.parameters()[0].grad(), "grad.lora_A.weight") <= 1e-12);
-    CHECK(reference.error(adapter.parameters()[1].grad(), "grad.lora_B.weight") <= 1e-12);
-    if (reference.layer->options().groups == 1) {
-      reference.layer->merge();
-      CHECK(reference.error(reference.layer->weight().detach(), "merged.weight") <= 1e-12);
-      CHECK(reference.error((*reference.layer)(x).detach(), "merged.y") <= 1e-12);
-    }
   }
 }
 

@@ -39,6 +39,8 @@ class Case {
   /// and less where the values are small.
   void expect(const std::string& name, const Tensor& found);
 
+  /// True if a comparison failed so far.
+  bool failed() const { return !failures_.empty(); }
   /// What is wrong, a line each: differences, tensors and attributes that were not used, a case that compares nothing.
   std::vector<std::string> finish() const;
 
