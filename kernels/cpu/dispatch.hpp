@@ -2,6 +2,7 @@
 // From run-time types and operations to templates. The ops layer has checked the types.
 
 #include "core/base/dtype.hpp"
+#include "kernels/binary_ops.hpp"
 #include "kernels/pointwise_ops.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
@@ -43,11 +44,31 @@ template <class F>
 }
 
 template <class F>
+[[gnu::always_inline]] inline void visit_op(ParamOp op, const F& f) {
+  switch (op) {
+#define CASE(name) \
+  case ParamOp::name: return f(Tag<kernels::param::name>{});
+    LORA_PARAM_OPS(CASE)
+#undef CASE
+  }
+}
+
+template <class F>
 [[gnu::always_inline]] inline void visit_op(BinaryOp op, const F& f) {
   switch (op) {
 #define CASE(name) \
   case BinaryOp::name: return f(Tag<kernels::binary::name>{});
     LORA_BINARY_OPS(CASE)
+#undef CASE
+  }
+}
+
+template <class F>
+[[gnu::always_inline]] inline void visit_op(CompareOp op, const F& f) {
+  switch (op) {
+#define CASE(name) \
+  case CompareOp::name: return f(Tag<kernels::compare::name>{});
+    LORA_COMPARE_OPS(CASE)
 #undef CASE
   }
 }
