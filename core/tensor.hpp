@@ -132,6 +132,8 @@ Tensor full(const Shape& shape, double value, DType dtype = DType::f32, const De
 Tensor arange(Index n, DType dtype = DType::i64);
 /// Shape, dtype and device of `like`, and its axes in the same order in memory (channels-last stays channels-last).
 Tensor empty_like(const Tensor& like);
+/// The same with another dtype.
+Tensor empty_like(const Tensor& like, DType dtype);
 Tensor zeros_like(const Tensor& like);
 /// [N, C, ..] with C innermost in memory.
 Tensor empty_channels_last(const Shape& shape, DType dtype = DType::f32, const Device& device = kCpu);

@@ -117,6 +117,7 @@ double gradient_error(const OpCase& c) {
 std::vector<OpCase> all_cases() {
   std::vector<OpCase> all;
   const auto add_family = [&all](const std::vector<OpCase>& family) { all.insert(all.end(), family.begin(), family.end()); };
+  add_family(compare_cases());
   add_family(matmul_cases());
   add_family(other_cases());
   add_family(pointwise_cases());

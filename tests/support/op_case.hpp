@@ -41,6 +41,7 @@ double gradient_error(const OpCase& c);
 Tensors gradients(const OpCase& c, const Tensors& inputs, const Tensor& cotangent);
 
 // The rows of each family, one line a family; op_case.cpp puts them together in the same way.
+std::vector<OpCase> compare_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> other_cases();
 std::vector<OpCase> pointwise_cases();
