@@ -9,7 +9,8 @@ set(LORA_CPU_FLAGS_avx2 -march=x86-64-v3 -mtune=generic)
 set(LORA_CPU_FLAGS_avx512 -march=x86-64-v4 -mtune=generic)
 
 # Optimised in debug builds too: unoptimised, the kernels are far too slow for the tests, and inline functions stay weak symbols.
-set(LORA_CPU_COMMON_FLAGS $<IF:$<BOOL:${LORA_SANITIZE}>,-O2,-O3> -fno-math-errno -ffp-contract=fast)
+# Without traps for floating-point exceptions, g++ computes both sides of a choice and vectorises it, as clang does anyway.
+set(LORA_CPU_COMMON_FLAGS $<IF:$<BOOL:${LORA_SANITIZE}>,-O2,-O3> -fno-math-errno -fno-trapping-math -ffp-contract=fast)
 
 function(lora_cpu_kernels)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SOURCES")

@@ -174,8 +174,10 @@ Tensor zeros(const Shape& shape, DType dtype, const Device& device) { return ful
 
 Tensor ones(const Shape& shape, DType dtype, const Device& device) { return full(shape, 1.0, dtype, device); }
 
-Tensor empty_like(const Tensor& like) {
-  return empty_dense(like.shape(), dense_strides(like.shape(), like.strides()), like.dtype(), like.device());
+Tensor empty_like(const Tensor& like) { return empty_like(like, like.dtype()); }
+
+Tensor empty_like(const Tensor& like, DType dtype) {
+  return empty_dense(like.shape(), dense_strides(like.shape(), like.strides()), dtype, like.device());
 }
 
 Tensor empty_like(const Tensor& like, const Shape& shape) {

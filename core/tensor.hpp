@@ -134,7 +134,9 @@ Tensor full(const Shape& shape, double value, DType dtype = DType::f32, const De
 Tensor arange(Index n, DType dtype = DType::i64);
 /// Shape, dtype and device of `like`, and its axes in the same order in memory (channels-last stays channels-last).
 Tensor empty_like(const Tensor& like);
-/// The same with other sizes of the same axes. A row-major `like` gives a row-major tensor, whatever strides its axes of size 1 have.
+/// The same with another dtype.
+Tensor empty_like(const Tensor& like, DType dtype);
+/// Sizes `shape` on the axes of `like`. A row-major `like` gives a row-major tensor, whatever strides its axes of size 1 have.
 Tensor empty_like(const Tensor& like, const Shape& shape);
 Tensor zeros_like(const Tensor& like);
 /// [N, C, ..] with C innermost in memory.

@@ -4,6 +4,7 @@
 #include "core/base/device.hpp"
 #include "core/base/rng.hpp"
 #include "core/base/view.hpp"
+#include "kernels/binary_ops.hpp"
 #include "kernels/pointwise_ops.hpp"
 #include "kernels/reduce_ops.hpp"
 #include "kernels/window.hpp"

@@ -8,6 +8,7 @@
 #include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
 #include "core/ops/view.hpp"
+#include "kernels/binary_ops.hpp"
 #include "kernels/pointwise_ops.hpp"
 #include "tests/support/op_case.hpp"
 
@@ -89,6 +90,7 @@ TEST_CASE("op: every pointwise op has rows", "[op]") {
   }
 #define LORA_HAS_ROW(op) CHECK(names.count(#op) == 1);
   LORA_UNARY_OPS(LORA_HAS_ROW)
+  LORA_PARAM_OPS(LORA_HAS_ROW)
   LORA_BINARY_OPS(LORA_HAS_ROW)
 #undef LORA_HAS_ROW
 }
@@ -110,5 +112,84 @@ TEST_CASE("op: extreme values", "[op]") {
   CHECK(sigmoid(x).to_vector<double>() == std::vector<double>{0, 0, 0.5, 1, 1});
   CHECK(tanh(x).to_vector<double>() == std::vector<double>{-1, -1, 0, 1, 1});
   CHECK(relu(x).to_vector<double>() == std::vector<double>{0, 0, 0, 800, inf});
-  CHECK(std::isnan(relu(full({1}, std::nan(""))).item<double>()));
+  CHECK(silu(x).to_vector<double>()[3] == 800);
+  CHECK(softplus(x).to_vector<double>() == std::vector<double>{0, 0, std::log(2.0), 800, inf});
+  CHECK(erf(x).to_vector<double>() == std::vector<double>{-1, -1, 0, 1, 1});
+  CHECK(expm1(x).to_vector<double>() == std::vector<double>{-1, -1, 0, inf, inf});
+  CHECK(rsqrt(abs(x)).to_vector<double>()[2] == inf);
+  CHECK(clamp(x, -1, std::nullopt).to_vector<double>() == std::vector<double>{-1, -1, 0, 800, inf});
+  CHECK(clamp(x, 2, 1).to_vector<double>() == std::vector<double>{1, 1, 1, 1, 1});
+  CHECK(pow(x, 0).to_vector<double>() == std::vector<double>{1, 1, 1, 1, 1});
+}
+
+TEST_CASE("op: NaN stays NaN", "[op]") {
+  const Tensor nan = full({2}, std::nan(""), DType::f64), one = ones({2}, DType::f64);
+  const auto all_nan = [](const Tensor& y) { return std::isnan(y.to_vector<double>()[0]) && std::isnan(y.to_vector<double>()[1]); };
+#define LORA_NAN_STAYS(op) CHECK(all_nan(op(nan)));
+  LORA_UNARY_OPS(LORA_NAN_STAYS)
+#undef LORA_NAN_STAYS
+  CHECK(all_nan(clamp(nan, 0, 1)));
+  CHECK(all_nan(hardtanh(nan)));
+  CHECK(all_nan(leaky_relu(nan)));
+  CHECK(all_nan(elu(nan)));
+  CHECK(all_nan(pow(nan, 1.5)));
+  CHECK((all_nan(maximum(nan, one)) && all_nan(maximum(one, nan)) && all_nan(minimum(nan, one)) && all_nan(minimum(one, nan))));
+}
+
+TEST_CASE("op: slopes at corners are PyTorch's", "[op]") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const auto slopes = [](const auto& op, const std::vector<double>& at) {
+    Tensor x = from_values(at, {static_cast<Index>(at.size())});
+    x.requires_grad_();
+    op(x).backward(ones(x.shape(), DType::f64));
+    return x.grad().to_vector<double>();
+  };
+  CHECK(slopes([](const Tensor& x) { return abs(x); }, {-2, -0.0, 0, 2}) == std::vector<double>{-1, 0, 0, 1});
+  CHECK(slopes([](const Tensor& x) { return relu(x); }, {-2, 0, 2}) == std::vector<double>{0, 0, 1});
+  CHECK(slopes([](const Tensor& x) { return clamp(x, -1, 1); }, {-2, -1, 0, 1, 2}) == std::vector<double>{0, 1, 1, 1, 0});
+  CHECK(slopes([](const Tensor& x) { return hardtanh(x); }, {-2, -1, 0, 1, 2}) == std::vector<double>{0, 0, 1, 0, 0});
+  CHECK(slopes([](const Tensor& x) { return leaky_relu(x, 0.5); }, {-1, 0, 1}) == std::vector<double>{0.5, 0.5, 1});
+  CHECK(slopes([](const Tensor& x) { return pow(x, 0.0); }, {-1, 0, inf}) == std::vector<double>{0, 0, 0});
+  CHECK(slopes([](const Tensor& x) { return pow(x, 1.0); }, {0, inf}) == std::vector<double>{1, 1});
+  CHECK(slopes([](const Tensor& x) { return pow(x, 0.5); }, {0}) == std::vector<double>{inf});
+  CHECK(slopes([](const Tensor& x) { return pow(x, 1.5); }, {0}) == std::vector<double>{0});
+  const Tensor zero = zeros({}, DType::f64), minus_one = full({}, -1.0, DType::f64);
+  CHECK(slopes([&](const Tensor& x) { return pow(x, zero); }, {0, 2}) == std::vector<double>{0, 0});
+  CHECK(slopes([&](const Tensor& x) { return pow(zero, x); }, {0, 1, 2, -1}) == std::vector<double>{0, 0, 0, -inf});
+  CHECK(std::isnan(slopes([&](const Tensor& x) { return pow(minus_one, x); }, {2})[0]));
+  CHECK(slopes([&](const Tensor& x) { return maximum(x, zero); }, {-1, 0, 1}) == std::vector<double>{0, 0.5, 1});
+  CHECK(slopes([&](const Tensor& x) { return minimum(zero, x); }, {-1, 0, 1}) == std::vector<double>{1, 0.5, 0});
+}
+
+TEST_CASE("op: gradients of f32 far from 0 do not cancel and do not overflow", "[op]") {
+  const auto slope = [](const auto& op, double at) {
+    Tensor x = full({1}, at);
+    x.requires_grad_();
+    op(x).backward(ones({1}));
+    return x.grad().item<double>();
+  };
+  const auto near = [](double got, double want) { return std::abs(got - want) <= 1e-5 * std::abs(want); };  // some units of f32
+  CHECK(near(slope([](const Tensor& x) { return gelu(x); }, -8), -3.97961e-14));
+  CHECK(near(slope([](const Tensor& x) { return silu(x); }, -30), -2.71370e-12));
+  CHECK(near(slope([](const Tensor& x) { return softplus(x); }, -30), 9.35762e-14));
+  CHECK(near(slope([](const Tensor& x) { return expm1(x); }, -30), 9.35762e-14));
+  for (const double far : {100.0, 1e20, 3e38}) {
+    CHECK((slope([](const Tensor& x) { return gelu(x); }, far) == 1 && slope([](const Tensor& x) { return gelu(x); }, -far) == 0));
+    CHECK((slope([](const Tensor& x) { return silu(x); }, far) == 1));
+    CHECK(std::abs(slope([](const Tensor& x) { return silu(x); }, -far)) <= 1e-40);
+    CHECK(
+        (slope([](const Tensor& x) { return gelu_tanh(x); }, far) == 1 && slope([](const Tensor& x) { return gelu_tanh(x); }, -far) == 0));
+  }
+}
+
+TEST_CASE("op: pointwise functions refuse what they cannot compute", "[op]") {
+  const Tensor x = ones({2}), whole = zeros({2}, DType::i64);
+  CHECK_THROWS_WITH(gelu(whole), Catch::Contains("[gelu]") && Catch::Contains("i64[2]"));
+  CHECK_THROWS_WITH(elu(whole), Catch::Contains("[elu]"));
+  CHECK_THROWS_WITH(pow(2.0, whole), Catch::Contains("[pow]"));
+  CHECK_THROWS_WITH(maximum(x, ones({3})), Catch::Contains("[maximum]"));
+  CHECK_THROWS_WITH(maximum(x, to(x, DType::f64)), Catch::Contains("differ in dtype"));
+  CHECK_THROWS_WITH(clamp(x, std::nullopt), Catch::Contains("neither min nor max"));
+  CHECK_THROWS_WITH(clamp(x, std::nan("")), Catch::Contains("NaN"));
+  CHECK_THROWS_WITH(hardtanh(x, 1, -1), Catch::Contains("min <= max"));
 }

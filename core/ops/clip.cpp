@@ -40,7 +40,7 @@ void mul_(Tensor& x, double factor) {
 void clamp_(Tensor& x, double min, double max) {
   require(min <= max, "clamp_", "min ", min, " and max ", max, " leave nothing between them; give min <= max");
   begin_change("clamp_", x);
-  detail::kernels_of(x).clamp(detail::context_of(x), min, max, x.view(), x.mutable_view());
+  detail::kernels_of(x).param(detail::context_of(x), {kernels::ParamOp::clamp, min, max}, x.view(), x.mutable_view());
 }
 
 }  // namespace lora

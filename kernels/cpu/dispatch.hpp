@@ -2,6 +2,7 @@
 // From run-time types and operations to templates. The ops layer has checked the types.
 
 #include "core/base/dtype.hpp"
+#include "kernels/binary_ops.hpp"
 #include "kernels/pointwise_ops.hpp"
 #include "kernels/reduce_ops.hpp"
 
@@ -44,6 +45,16 @@ template <class F>
 }
 
 template <class F>
+[[gnu::always_inline]] inline void visit_op(ParamOp op, const F& f) {
+  switch (op) {
+#define CASE(name) \
+  case ParamOp::name: return f(Tag<kernels::param::name>{});
+    LORA_PARAM_OPS(CASE)
+#undef CASE
+  }
+}
+
+template <class F>
 [[gnu::always_inline]] inline void visit_op(BinaryOp op, const F& f) {
   switch (op) {
 #define CASE(name) \
@@ -59,6 +70,16 @@ template <class F>
 #define CASE(name) \
   case ReduceOp::name: return f(Tag<kernels::reduction::name>{});
     LORA_REDUCE_OPS(CASE)
+#undef CASE
+  }
+}
+
+template <class F>
+[[gnu::always_inline]] inline void visit_op(CompareOp op, const F& f) {
+  switch (op) {
+#define CASE(name) \
+  case CompareOp::name: return f(Tag<kernels::compare::name>{});
+    LORA_COMPARE_OPS(CASE)
 #undef CASE
   }
 }

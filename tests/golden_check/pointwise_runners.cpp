@@ -14,6 +14,15 @@ OpRunner binary(Tensor (*op)(const Tensor&, const Tensor&)) {
   return {{"input", "other"}, {}, [op](const NamedInputs& in, const Json&) { return Outputs{{"y", op(in.at("input"), in.at("other"))}}; }};
 }
 
+OpRunner gelu_runner() {
+  const auto run = [](const NamedInputs& in, const Json& attributes) {
+    const std::string approximate = attributes.value("approximate", "none");
+    require(approximate == "none" || approximate == "tanh", "golden", "unknown approximation of gelu: ", approximate);
+    return Outputs{{"y", gelu(in.at("x"), approximate == "tanh" ? GeluApproximate::tanh : GeluApproximate::none)}};
+  };
+  return {{"x"}, {}, run, {}, {"approximate"}};
+}
+
 }  // namespace
 
 void add_pointwise_runners(OpRunners& runners) {
@@ -25,6 +34,8 @@ void add_pointwise_runners(OpRunners& runners) {
   runners["exp"] = unary(exp);
   runners["tanh"] = unary(tanh);
   runners["sigmoid"] = unary(sigmoid);
+  runners["silu"] = unary(silu);
+  runners["gelu"] = gelu_runner();
 }
 
 }  // namespace lora::test

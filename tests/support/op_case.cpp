@@ -118,6 +118,7 @@ std::vector<OpCase> all_cases() {
   std::vector<OpCase> all;
   const auto add_family = [&all](const std::vector<OpCase>& family) { all.insert(all.end(), family.begin(), family.end()); };
   add_family(attention_cases());
+  add_family(compare_cases());
   add_family(conv_cases());
   add_family(index_cases());
   add_family(join_cases());

@@ -46,6 +46,7 @@ std::vector<OpCase> conv_cases();
 std::vector<OpCase> index_cases();
 std::vector<OpCase> join_cases();
 std::vector<OpCase> loss_cases();
+std::vector<OpCase> compare_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> norm_cases();
 std::vector<OpCase> pointwise_cases();
