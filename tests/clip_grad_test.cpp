@@ -140,6 +140,8 @@ TEST_CASE("clip_grad: arguments are checked", "[clip_grad]") {
   CHECK_THROWS_WITH(mul_(x, 2), Contains("not contiguous"));
   CHECK_THROWS_WITH(mul_(whole, 2), Contains("i64[3]@cpu"));
   CHECK_THROWS_WITH(clamp_(ok, 1, -1), Contains("min 1 and max -1"));
+  Tensor result = parameter({1, 2}, {2}) * 2.0;
+  CHECK_THROWS_WITH(mul_(result, 3), Contains("takes part in gradients"));
   CHECK_THROWS_WITH(abs_power_sums(std::vector<Tensor>{ok, whole}, 2), Contains("i64[3]@cpu"));
   CHECK_THROWS_WITH(abs_power_sums(std::vector<Tensor>{ok}, -2), Contains("power is -2"));
 }

@@ -63,6 +63,7 @@ TEST_CASE("join: images that are channels-last stay so", "[join]") {
   CHECK(cat({image, image}, 0).strides() == channels_last_strides({4, 3, 4, 5}));
   CHECK(cat({contiguous(image), plain}, 1).is_contiguous());
   CHECK(cat({channels_last(plain), channels_last(plain)}, 1).is_contiguous());  // one channel: row-major too
+  CHECK(select(stack({image, image}), 0, 1).strides() == channels_last_strides({2, 3, 4, 5}));
   CHECK(pad(image, {1, 1, 2, 2}).strides() == channels_last_strides({2, 3, 8, 7}));
   CHECK(pad(contiguous(image), {1, 1, 2, 2}).is_contiguous());
   CHECK(same_bits(pad(image, {1, 1, 2, 2}, 3.0), pad(contiguous(image), {1, 1, 2, 2}, 3.0)));

@@ -107,6 +107,7 @@ TEST_CASE("pool: wrong operands are errors that show them", "[pool]") {
   CHECK_THAT(error_of([&] { (void)max_pool2d(x, 3, 1, 2); }), Contains("more than half"));
   CHECK_THAT(error_of([&] { (void)avg_pool2d(x, 2, 1, -1); }), Contains("[avg_pool2d]") && Contains("padding"));
   CHECK_THAT(error_of([&] { (void)avg_pool2d(zeros({2, 3, 0, 5}), 1); }), Contains("with pixels"));
+  CHECK_THAT(error_of([&] { (void)max_pool2d(x, Index{1} << 31, 1, Index{1} << 30); }), Contains("2^31 - 1 elements"));
   CHECK_THAT(error_of([&] { (void)adaptive_avg_pool2d(x, 0); }), Contains("[adaptive_avg_pool2d]"));
   CHECK_THAT(error_of([&] { (void)adaptive_max_pool2d(x, {1, -1}); }), Contains("(1, -1)"));
   CHECK_THAT(error_of([&] { (void)max_pool2d(zeros({1, 1, 2, 2}, DType::i64), 2); }), Contains("f32 or f64"));

@@ -1,5 +1,6 @@
 #include "core/ops/clip.hpp"
 
+#include "core/autograd.hpp"
 #include "core/ops/kernel_call.hpp"
 #include "core/ops/view.hpp"
 
@@ -7,9 +8,11 @@ namespace lora {
 
 namespace {
 
-/// Elements that share memory would be changed more than once.
+/// Checks x, and counts the change. Elements that share memory would be changed more than once.
 void begin_change(const char* op, const Tensor& x) {
   detail::require_float(op, x);
+  require(!grad_enabled() || !x.requires_grad(), op, x,
+          " takes part in gradients, so it cannot be changed in place; use NoGrad around the change");
   require(x.is_contiguous(), op, x, " is not contiguous; give its contiguous()");
   x.storage()->bump_version();
 }

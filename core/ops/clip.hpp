@@ -1,5 +1,6 @@
 #pragma once
-// What clipping gradients needs: sums of powers over whole tensors, and changes in place. None of it takes part in gradients.
+// What clipping gradients needs: sums of powers over whole tensors, and changes in place. None of it takes part in gradients,
+// so the changes are refused outside of NoGrad where the tensor does.
 
 #include <span>
 

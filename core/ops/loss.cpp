@@ -1,5 +1,7 @@
 #include "core/ops/loss.hpp"
 
+#include <algorithm>
+
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/kernel_call.hpp"

@@ -1,6 +1,7 @@
 #include "core/ops/matmul.hpp"
 
-#include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
@@ -16,21 +17,26 @@ template <class V>
 V batch_view(const V& x) {
   const int n = x.shape.ndim();
   V view = x;
-  Index batch = 1;
-  for (int i = 0; i < n - 2; ++i) {
+  Index batch = 1, step = 0;
+  for (int i = n - 3; i >= 0; --i) {
+    step = batch == 1 ? x.strides[i] : step;  // that of the innermost axis which has one
     batch *= x.shape[i];
   }
   view.shape = {batch, x.shape[n - 2], x.shape[n - 1]};
-  view.strides = {n > 2 ? x.strides[n - 3] : 0, x.strides[n - 2], x.strides[n - 1]};
+  view.strides = {step, x.strides[n - 2], x.strides[n - 1]};
   return view;
 }
 
-/// True if the leading axes of x step through memory like one axis.
+/// True if the leading axes of x step through memory like one axis; axes of size 1 do not count, whatever their strides.
 bool batch_merges(const Tensor& x) {
-  for (int i = x.ndim() - 4; i >= 0; --i) {
-    if (x.shape()[i] != 1 && x.strides()[i] != x.strides()[i + 1] * x.shape()[i + 1]) {
+  Index inner = 1, step = 0;  // size and stride of the axis further in that counts
+  for (int i = x.ndim() - 3; i >= 0; --i) {
+    const Index size = x.shape()[i];
+    if (size != 1 && inner != 1 && x.strides()[i] != step * inner) {
       return false;
     }
+    step = size != 1 ? x.strides()[i] : step;
+    inner = size != 1 ? size : inner;
   }
   return true;
 }
@@ -111,7 +117,7 @@ Tensor linear_any(std::string_view op, const Tensor& addend, const Tensor& x, co
   if (x.ndim() == 2) {
     return linear_rows(op, addend, x, weight, scale);
   }
-  const Index rows = x.numel() / std::max<Index>(x.size(-1), 1);
+  const Index rows = std::accumulate(x.shape().begin(), x.shape().end() - 1, Index{1}, std::multiplies<>());
   const bool per_row = addend.defined() && addend.ndim() > 1;
   const Tensor start = per_row ? reshape(expand(addend, shape), {rows, weight.size(0)}) : addend;
   return reshape(linear_rows(op, start, reshape(x, {rows, x.size(-1)}), weight, scale), shape);

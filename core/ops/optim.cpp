@@ -3,7 +3,6 @@
 #include <cmath>
 #include <initializer_list>
 
-#include "core/ops/convert.hpp"
 #include "core/ops/kernel_call.hpp"
 
 namespace lora {
@@ -41,16 +40,14 @@ void adam_step_(const AdamStepOptions& o, const Tensor& grad, Tensor& parameter,
   const kernels::AdamStep step{o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, bias1, bias2, o.decoupled, o.maximize};
   const View largest = max_v == nullptr ? View{} : max_v->mutable_view();
   const kernels::AdamState state{m.mutable_view(), v.mutable_view(), max_v == nullptr ? nullptr : &largest};
-  const Tensor g = contiguous(grad.detach());
-  detail::kernels_of(parameter).adam_step(detail::context_of(parameter), step, g.view(), parameter.mutable_view(), state);
+  detail::kernels_of(parameter).adam_step(detail::context_of(parameter), step, grad.view(), parameter.mutable_view(), state);
 }
 
 void sgd_step_(const SgdStepOptions& o, const Tensor& grad, Tensor& parameter, Tensor* momentum_buffer) {
   begin_step("sgd_step_", grad, parameter, {momentum_buffer});
   const kernels::SgdStep step{o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov, o.maximize};
   const View buffer = momentum_buffer == nullptr ? View{} : momentum_buffer->mutable_view();
-  const Tensor g = contiguous(grad.detach());
-  detail::kernels_of(parameter).sgd_step(detail::context_of(parameter), step, g.view(), parameter.mutable_view(),
+  detail::kernels_of(parameter).sgd_step(detail::context_of(parameter), step, grad.view(), parameter.mutable_view(),
                                          momentum_buffer == nullptr ? nullptr : &buffer);
 }
 

@@ -1,5 +1,8 @@
 #include "core/ops/pool.hpp"
 
+#include <cstdint>
+#include <limits>
+
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/kernel_call.hpp"
@@ -14,9 +17,16 @@ void require_images(std::string_view op, const Tensor& x) {
   require(x.ndim() == 4 && x.size(2) > 0 && x.size(3) > 0, op, "needs images [N, C, H, W] with pixels, got ", x);
 }
 
+/// Elements of a window have numbers of 32 bits.
+void require_countable(std::string_view op, Size2d kernel) {
+  constexpr Index kMost = std::numeric_limits<std::int32_t>::max();
+  require(kernel.h <= kMost / kernel.w, op, "a window of ", kernel, " has more than 2^31 - 1 elements; pool in two steps");
+}
+
 kernels::Pool2dShape pool_shape(std::string_view op, const Tensor& x, const detail::Window2d& window) {
   require_images(op, x);
   detail::require_window(op, window);
+  require_countable(op, window.kernel);
   const auto fits = [](Index kernel, Index dilation, Index padding) { return 2 * padding <= dilation * (kernel - 1) + 1; };
   require(fits(window.kernel.h, window.dilation.h, window.padding.h) && fits(window.kernel.w, window.dilation.w, window.padding.w), op,
           "the padding ", window.padding, " is more than half of the kernel ", window.kernel, " with dilation ", window.dilation);
@@ -36,7 +46,9 @@ kernels::Pool2dShape adaptive_shape(std::string_view op, const Tensor& x, Size2d
   constexpr Index kMost = Index{1} << 31;
   require(std::min(output.h, output.w) >= 1 && std::max(output.h, output.w) <= kMost, op, "the result's size must be 1 to 2^31, got ",
           output);
-  return {x.size(0), x.size(1), adaptive_axis(x.size(2), output.h), adaptive_axis(x.size(3), output.w), true};
+  const kernels::WindowAxis h = adaptive_axis(x.size(2), output.h), w = adaptive_axis(x.size(3), output.w);
+  require_countable(op, {h.kernel, w.kernel});
+  return {x.size(0), x.size(1), h, w, true};
 }
 
 Tensor result_of(const kernels::Pool2dShape& shape, DType dtype, const Device& device) {

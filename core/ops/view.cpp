@@ -214,11 +214,13 @@ Tensor flatten(const Tensor& x, Index start_dim) {
 
 Tensor unsqueeze(const Tensor& x, Index dim) {
   const int axis = normalize_dim("unsqueeze", dim, x.ndim() + 1);
+  // Outside of the axis that it comes before, so that what takes over the order of the axes in memory, such as stack(), keeps it.
+  const Index stride = axis < x.ndim() && x.numel() > 0 ? x.shape()[axis] * x.strides()[axis] : 1;
   Shape shape, strides;
   for (int i = 0; i <= x.ndim(); ++i) {
     const int from = i < axis ? i : i - 1;
     shape.push_back(i == axis ? 1 : x.shape()[from]);
-    strides.push_back(i == axis ? 1 : x.strides()[from]);
+    strides.push_back(i == axis ? stride : x.strides()[from]);
   }
   return record("unsqueeze", {x}, view_of(x, shape, strides),
                 [axis](const Node&, const Tensor& gy) -> Grads { return {squeeze(gy, axis)}; });

@@ -5,35 +5,10 @@
 
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
-#include "kernels/cpu/math.hpp"
-#include "kernels/cpu/walk.hpp"
+#include "kernels/cpu/lines.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
 namespace {
-
-constexpr Index kLanes = 16;  // independent chains within a row
-
-/// combine(start, value(0), .., value(n-1)), lane by lane.
-template <class T, class Value, class Combine>
-[[gnu::always_inline]] inline T fold_row(Index n, T start, const Value& value, const Combine& combine) {
-  T lanes[kLanes];
-  std::fill_n(lanes, kLanes, start);
-  Index i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (Index j = 0; j < kLanes; ++j) {
-      lanes[j] = combine(lanes[j], value(i + j));
-    }
-  }
-  for (Index j = 0; i < n; ++i, ++j) {
-    lanes[j] = combine(lanes[j], value(i));
-  }
-  for (Index half = kLanes / 2; half > 0; half /= 2) {
-    for (Index j = 0; j < half; ++j) {
-      lanes[j] = combine(lanes[j], lanes[j + half]);
-    }
-  }
-  return lanes[0];
-}
 
 /// Where row `row` of a view starts; the last axis is the row.
 Index row_offset(const Shape& shape, const Shape& strides, Index row) {
@@ -66,13 +41,10 @@ void mask_row(Index n, const T* x, const ConstView* mask, Index row, T* y) {
 template <class T>
 void softmax_row(Index n, T* y) {
   constexpr T lowest = -std::numeric_limits<T>::infinity();
-  const T largest = fold_row(
-      n, lowest, [=](Index j) { return y[j]; }, [](T a, T b) { return b > a ? b : a; });
+  const T largest = largest_of(n, Line<const T, true>{y, 1});
   const T shift = largest == lowest ? T(0) : largest;
-  each(n, [=](Index j) { y[j] = fast_exp(y[j] - shift); });
-  const T total = fold_row(
-      n, T(0), [=](Index j) { return y[j]; }, [](T a, T b) { return a + b; });
-  const T share = total == T(0) ? T(0) : T(1) / total;
+  const double total = sum_of<T>(n, [=](Index j) { return y[j] = fast_exp(y[j] - shift); });
+  const T share = total == 0.0 ? T(0) : static_cast<T>(1.0 / total);
   each(n, [=](Index j) { y[j] *= share; });
 }
 
