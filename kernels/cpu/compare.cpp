@@ -1,5 +1,7 @@
 // Rows compare and where.
 
+#include <type_traits>
+
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
 #include "kernels/cpu/rows.hpp"
@@ -51,8 +53,8 @@ void compare(const Context&, CompareOp op, const ConstView& a, const ConstView& 
   visit_any(a.dtype, [&]<class T>(Tag<T>) {
     visit_op(op, [&]<class Op>(Tag<Op>) {
       walk_parallel(walk, [&, pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<bool>()](Index n, const Index(&offset)[3]) {
-        binary_row(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0], walk.inner_stride(0),
-                   [](T x0, T x1) { return Op::value(comparable(x0), comparable(x1)); });
+        binary_row<!std::is_class_v<T>>(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0],
+                                        walk.inner_stride(0), [](T x0, T x1) { return Op::value(comparable(x0), comparable(x1)); });
       });
     });
   });
