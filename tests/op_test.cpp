@@ -158,6 +158,8 @@ TEST_CASE("op: slopes at corners are PyTorch's", "[op]") {
   CHECK(slopes([&](const Tensor& x) { return pow(zero, x); }, {0, 1, 2, -1}) == std::vector<double>{0, 0, 0, -inf});
   CHECK(std::isnan(slopes([&](const Tensor& x) { return pow(minus_one, x); }, {2})[0]));
   CHECK(slopes([&](const Tensor& x) { return maximum(x, zero); }, {-1, 0, 1}) == std::vector<double>{0, 0.5, 1});
+  CHECK(slopes([&](const Tensor& x) { return maximum(zero, x); }, {-1, 0, 1}) == std::vector<double>{0, 0.5, 1});
+  CHECK(slopes([&](const Tensor& x) { return minimum(x, zero); }, {-1, 0, 1}) == std::vector<double>{1, 0.5, 0});
   CHECK(slopes([&](const Tensor& x) { return minimum(zero, x); }, {-1, 0, 1}) == std::vector<double>{1, 0.5, 0});
 }
 

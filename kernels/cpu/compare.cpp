@@ -1,5 +1,8 @@
 // Rows compare and where.
 
+#include <cstdint>
+#include <type_traits>
+
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
 #include "kernels/cpu/rows.hpp"
@@ -18,28 +21,28 @@ auto comparable(T x) {
   }
 }
 
-/// out[i] = c[i] ? a[i] : b[i]; stride 0 is a value for the whole row.
+/// out[i] = c[i] ? a[i] : b[i]; stride 0 is a value for the whole row. That these loops vectorise needs a condition of bytes, as g++ has no
+/// vectors of bool, and both values at hand before the choice.
 template <class T>
-void where_row(Index n, const bool* c, Index sc, const T* a, Index sa, const T* b, Index sb, T* out, Index so) {
-  // Both values are read before the choice, which else would be a branch.
+void where_row(Index n, const std::uint8_t* c, Index sc, const T* a, Index sa, const T* b, Index sb, T* out, Index so) {
   if (so == 1 && sc == 1 && sa == 1 && sb == 1) {
     each(n, [=](Index i) {
       const T x = a[i], y = b[i];
-      out[i] = c[i] ? x : y;
+      out[i] = c[i] != 0 ? x : y;
     });
   } else if (so == 1 && sc == 1 && sa == 1 && sb == 0) {
     each(n, [=, y = *b](Index i) {
       const T x = a[i];
-      out[i] = c[i] ? x : y;
+      out[i] = c[i] != 0 ? x : y;
     });
   } else if (so == 1 && sc == 1 && sa == 0 && sb == 1) {
     each(n, [=, x = *a](Index i) {
       const T y = b[i];
-      out[i] = c[i] ? x : y;
+      out[i] = c[i] != 0 ? x : y;
     });
   } else {
     for (Index i = 0; i < n; ++i) {
-      out[i * so] = c[i * sc] ? a[i * sa] : b[i * sb];
+      out[i * so] = c[i * sc] != 0 ? a[i * sa] : b[i * sb];
     }
   }
 }
@@ -51,8 +54,8 @@ void compare(const Context&, CompareOp op, const ConstView& a, const ConstView& 
   visit_any(a.dtype, [&]<class T>(Tag<T>) {
     visit_op(op, [&]<class Op>(Tag<Op>) {
       walk_parallel(walk, [&, pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<bool>()](Index n, const Index(&offset)[3]) {
-        binary_row(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0], walk.inner_stride(0),
-                   [](T x0, T x1) { return Op::value(comparable(x0), comparable(x1)); });
+        binary_row<!std::is_class_v<T>>(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0],
+                                        walk.inner_stride(0), [](T x0, T x1) { return Op::value(comparable(x0), comparable(x1)); });
       });
     });
   });
@@ -61,10 +64,11 @@ void compare(const Context&, CompareOp op, const ConstView& a, const ConstView& 
 void where(const Context&, const ConstView& condition, const ConstView& a, const ConstView& b, const View& y) {
   const auto walk = make_walk(y.shape, {&y.strides, &condition.strides, &a.strides, &b.strides});
   visit_any(y.dtype, [&]<class T>(Tag<T>) {
-    walk_parallel(walk, [&, pc = condition.ptr<bool>(), pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<T>()](Index n, const Index(&at)[4]) {
-      where_row(n, pc + at[1], walk.inner_stride(1), pa + at[2], walk.inner_stride(2), pb + at[3], walk.inner_stride(3), to + at[0],
-                walk.inner_stride(0));
-    });
+    walk_parallel(walk,
+                  [&, pc = condition.ptr<std::uint8_t>(), pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<T>()](Index n, const Index(&at)[4]) {
+                    where_row(n, pc + at[1], walk.inner_stride(1), pa + at[2], walk.inner_stride(2), pb + at[3], walk.inner_stride(3),
+                              to + at[0], walk.inner_stride(0));
+                  });
   });
 }
 

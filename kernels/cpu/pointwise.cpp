@@ -90,8 +90,8 @@ void binary(const Context&, BinaryOp op, const ConstView& a, const ConstView& b,
   visit_real(y.dtype, [&]<class T>(Tag<T>) {
     visit_op(op, [&]<class Op>(Tag<Op>) {
       walk_parallel(walk, [&, pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<T>()](Index n, const Index(&offset)[3]) {
-        binary_row(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0], walk.inner_stride(0),
-                   [](T x0, T x1) { return CpuOp<Op>::value(x0, x1); });
+        binary_row<CpuOp<Op>::kVector>(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0],
+                                       walk.inner_stride(0), [](T x0, T x1) { return CpuOp<Op>::value(x0, x1); });
       });
     });
   });
