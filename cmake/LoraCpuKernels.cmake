@@ -27,5 +27,6 @@ function(lora_cpu_kernels)
     target_compile_options(lora_kernels_${isa} PRIVATE ${LORA_CPU_FLAGS_${isa}} ${LORA_CPU_COMMON_FLAGS})
     target_compile_definitions(lora_kernels_${isa} PRIVATE LORA_CPU_ISA=${isa})
     target_compile_definitions(lora_layer_kernels PRIVATE LORA_CPU_HAS_${isa})
+    set_target_properties(lora_kernels_${isa} PROPERTIES CXX_VISIBILITY_PRESET hidden)  # reached through kernels::table() alone
   endforeach()
 endfunction()

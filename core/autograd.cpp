@@ -13,7 +13,8 @@ namespace lora {
 
 namespace {
 
-thread_local bool recording = true;
+thread_local detail::Recording recording = detail::Recording::on;
+thread_local std::vector<Saved>* seen = nullptr;  // in mode `watched`
 std::atomic<std::uint64_t> next_sequence{0};
 
 Edge edge_to(const Tensor& input) {
@@ -37,12 +38,12 @@ void take_owned(std::vector<Edge>& edges, std::vector<std::shared_ptr<Node>>& ow
 /// One run of backward(). Gradients reach the leaves at the end only, so an error on the way changes nothing.
 class Engine {
  public:
-  explicit Engine(bool retain_graph) : retain_graph_(retain_graph) {}
+  explicit Engine(bool retain_graph) : retain_graph_(retain_graph), first_replayed_(next_sequence.load()) {}
 
   void run(const Edge& root, const Tensor& gradient) {
     accumulate(root, gradient);
     while (!pending_.empty()) {
-      const auto first = pending_.extract(pending_.begin());
+      const auto first = pending_.extract(pending_.begin());  // it holds the node, which may have no other owner after a replay
       step(*first.mapped().node, first.mapped().cotangent);
     }
     commit();
@@ -50,7 +51,7 @@ class Engine {
 
  private:
   struct Pending {
-    Node* node = nullptr;
+    std::shared_ptr<Node> node;
     Tensor cotangent;
   };
 
@@ -59,25 +60,35 @@ class Engine {
   void accumulate(const Edge& edge, const Tensor& gradient) {
     const Tensor fitting = sum_to(gradient, edge.shape);  // undoes broadcasting
     if (edge.leaf != nullptr) {
-      add_to(leaves_[edge.leaf.get()], fitting);
+      add_to(leaves_[edge.leaf], fitting);
       return;
     }
     Pending& pending = pending_[edge.node->sequence()];
-    pending.node = edge.node.get();
+    pending.node = edge.node;
     add_to(pending.cotangent, fitting);
   }
 
   void step(Node& node, const Tensor& gy) {
     require(!node.released(), node.op(),
             "backward ran over this graph before and freed it; pass retain_graph = true to the first backward");
-    const Grads grads = node.vjp(gy);
+    if (const Tensor again = node.replay(); again.defined()) {
+      // Recorded just now, so its nodes come first, in the place and order that they would have had: sums have the same bits.
+      if (const Edge edge = edge_to(again); edge.wanted()) {
+        accumulate(edge, gy);
+      }
+    } else {
+      go_on(node, node.vjp(gy));
+    }
+    if (!retain_graph_ || node.sequence() >= first_replayed_) {
+      node.release();
+    }
+  }
+
+  void go_on(const Node& node, const Grads& grads) {
     for (std::size_t i = 0; i < grads.size(); ++i) {
       if (grads[i].defined() && node.wants(i)) {
         accumulate(node.edges()[i], grads[i]);
       }
-    }
-    if (!retain_graph_) {
-      node.release();
     }
   }
 
@@ -90,17 +101,30 @@ class Engine {
   }
 
   bool retain_graph_;
+  std::uint64_t first_replayed_;                              // nodes from here on belong to this run alone
   std::map<std::uint64_t, Pending, std::greater<>> pending_;  // latest recorded first
-  std::unordered_map<AutogradMeta*, Tensor> leaves_;
+  std::unordered_map<std::shared_ptr<AutogradMeta>, Tensor> leaves_;
 };
 
 }  // namespace
 
-bool grad_enabled() { return recording; }
+bool grad_enabled() { return recording != detail::Recording::off; }
 
-NoGrad::NoGrad() : before_(recording) { recording = false; }
+namespace detail {
 
-NoGrad::~NoGrad() { recording = before_; }
+RecordingMode::RecordingMode(Recording mode, std::vector<Saved>* list) : before_(recording), seen_before_(seen) {
+  recording = mode;
+  seen = list;
+}
+
+RecordingMode::~RecordingMode() {
+  recording = before_;
+  seen = seen_before_;
+}
+
+Recording recording_mode() { return recording; }
+
+}  // namespace detail
 
 Saved::Saved(const Tensor& tensor) : tensor_(tensor.detach()), version_(tensor.storage()->version()) {}
 
@@ -112,7 +136,7 @@ const Tensor& Saved::get(std::string_view op) const {
   return tensor_;
 }
 
-Node::Node(std::string_view op, std::initializer_list<Tensor> inputs)
+Node::Node(std::string_view op, std::span<const Tensor> inputs)
     : op_(op), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)) {
   edges_.reserve(inputs.size());
   for (const Tensor& input : inputs) {
@@ -132,16 +156,20 @@ Node::~Node() {  // iterative: a long chain of nodes must not exhaust the stack
 
 namespace detail {
 
-bool should_record(std::initializer_list<Tensor> inputs) {
-  if (!recording) {
+bool should_record(std::span<const Tensor> inputs) {
+  if (recording == Recording::off) {
     return false;
   }
+  bool wanted = false;
   for (const Tensor& input : inputs) {
     if (input.defined() && input.requires_grad()) {
-      return true;
+      wanted = true;
+      if (recording == Recording::watched) {
+        seen->emplace_back(input);
+      }
     }
   }
-  return false;
+  return wanted && recording == Recording::on;
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -13,21 +14,6 @@
 #include "core/tensor.hpp"
 
 namespace lora {
-
-/// True where ops record themselves on this thread.
-bool grad_enabled();
-
-/// While it lives, ops of this thread record nothing.
-class NoGrad {
- public:
-  NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
-
- private:
-  bool before_;
-};
 
 /// What an op keeps for its gradient: the data without the graph, and proof that nobody changed it since.
 class Saved {
@@ -44,6 +30,41 @@ class Saved {
   std::uint64_t version_ = 0;
 };
 
+/// True where ops record themselves on this thread.
+bool grad_enabled();
+
+namespace detail {
+
+/// What ops of a thread do beside computing: record themselves, nothing, or tell what they would have recorded themselves for.
+enum class Recording { on, off, watched };
+
+/// Sets this thread's mode for a while. In mode `watched` grad_enabled() is true, ops leave no graph, and the inputs that require a
+/// gradient are listed in `seen`.
+class RecordingMode {
+ public:
+  explicit RecordingMode(Recording mode, std::vector<Saved>* seen = nullptr);
+  ~RecordingMode();
+  RecordingMode(const RecordingMode&) = delete;
+  RecordingMode& operator=(const RecordingMode&) = delete;
+
+ private:
+  Recording before_;
+  std::vector<Saved>* seen_before_;
+};
+
+Recording recording_mode();
+
+}  // namespace detail
+
+/// While it lives, ops of this thread record nothing.
+class NoGrad {
+ public:
+  NoGrad() : mode_(detail::Recording::off) {}
+
+ private:
+  detail::RecordingMode mode_;
+};
+
 /// Cotangents of an op's inputs, in their order; undefined where none is wanted.
 using Grads = std::vector<Tensor>;
 
@@ -58,7 +79,7 @@ struct Edge {
 /// One recorded op.
 class Node {
  public:
-  Node(std::string_view op, std::initializer_list<Tensor> inputs);
+  Node(std::string_view op, std::span<const Tensor> inputs);
   virtual ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -76,6 +97,9 @@ class Node {
   /// Drops what was saved.
   virtual void release() = 0;
   virtual bool released() const = 0;
+  /// For a node that stands for a part of the graph which was not kept: its output recorded anew, where the engine goes on instead of
+  /// asking for vjp(). Undefined for all others.
+  virtual Tensor replay() const { return {}; }
 
  private:
   std::string_view op_;
@@ -92,13 +116,13 @@ struct AutogradMeta {
 
 namespace detail {
 
-bool should_record(std::initializer_list<Tensor> inputs);
+bool should_record(std::span<const Tensor> inputs);
 
 /// A node whose vjp is a closure `Grads(const Node&, const Tensor& gy)`; what it captures is what the op saves.
 template <class Vjp>
 class ClosureNode final : public Node {
  public:
-  ClosureNode(std::string_view op, std::initializer_list<Tensor> inputs, Vjp vjp)
+  ClosureNode(std::string_view op, std::span<const Tensor> inputs, Vjp vjp)
       : Node(op, inputs), vjp_(std::make_unique<Vjp>(std::move(vjp))) {}
   Grads vjp(const Tensor& gy) const override { return (*vjp_)(*this, gy); }
   void release() override { vjp_.reset(); }
@@ -114,11 +138,16 @@ class ClosureNode final : public Node {
 /// @param vjp  closure `Grads(const Node& node, const Tensor& gy)`, gy of y's shape with any strides (0 too); it captures Saved tensors,
 /// never `y` itself (that would be a cycle)
 template <class Vjp>
-Tensor record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor y, Vjp&& vjp) {
+Tensor record(std::string_view op, std::span<const Tensor> inputs, Tensor y, Vjp&& vjp) {
   if (detail::should_record(inputs)) {
     y.set_node(std::make_shared<detail::ClosureNode<std::decay_t<Vjp>>>(op, inputs, std::forward<Vjp>(vjp)));
   }
   return y;
+}
+/// The same for inputs written out, as in `record("mul", {a, b}, ..)`.
+template <class Vjp>
+Tensor record(std::string_view op, std::initializer_list<Tensor> inputs, Tensor y, Vjp&& vjp) {
+  return record(op, std::span<const Tensor>(inputs.begin(), inputs.size()), std::move(y), std::forward<Vjp>(vjp));
 }
 
 /// For an op without a gradient: backward through it is an error that names it.

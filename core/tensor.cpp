@@ -30,7 +30,7 @@ bool lies_inside(const Shape& shape, const Shape& strides, Index offset, Index c
 bool repeats(const Shape& shape, const Shape& strides) {
   for (int i = 0; i < shape.ndim(); ++i) {
     if (shape[i] > 1 && strides[i] == 0) {
-      return true;
+      return shape.numel() > 0;
     }
   }
   return false;
@@ -148,16 +148,19 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
 namespace {
 
 Tensor empty_dense(const Shape& shape, const Shape& strides, DType dtype, const Device& device) {
-  check_sizes("empty", shape);
   const auto bytes = static_cast<std::size_t>(shape.numel()) * itemsize(dtype);
   return Tensor(Storage::allocate(bytes, device), dtype, shape, strides);
 }
 
 }  // namespace
 
-Tensor empty(const Shape& shape, DType dtype, const Device& device) { return empty_dense(shape, contiguous_strides(shape), dtype, device); }
+Tensor empty(const Shape& shape, DType dtype, const Device& device) {
+  check_sizes("empty", shape);  // before the strides, which could overflow
+  return empty_dense(shape, contiguous_strides(shape), dtype, device);
+}
 
 Tensor empty_channels_last(const Shape& shape, DType dtype, const Device& device) {
+  check_sizes("empty_channels_last", shape);
   return empty_dense(shape, channels_last_strides(shape), dtype, device);
 }
 
@@ -173,6 +176,13 @@ Tensor ones(const Shape& shape, DType dtype, const Device& device) { return full
 
 Tensor empty_like(const Tensor& like) {
   return empty_dense(like.shape(), dense_strides(like.shape(), like.strides()), like.dtype(), like.device());
+}
+
+Tensor empty_like(const Tensor& like, const Shape& shape) {
+  require(shape.ndim() == like.ndim(), "empty_like", "needs a size for each axis of ", like, ", got ", shape);
+  check_sizes("empty_like", shape);
+  const Shape strides = like.is_contiguous() ? contiguous_strides(shape) : dense_strides(shape, like.strides());
+  return empty_dense(shape, strides, like.dtype(), like.device());
 }
 
 Tensor zeros_like(const Tensor& like) {

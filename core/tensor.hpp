@@ -97,6 +97,8 @@ class Tensor {
   /// No other handle and no other view reaches this data.
   bool is_unshared() const { return impl_.use_count() == 1 && storage().use_count() == 1; }
   void set_node(std::shared_ptr<Node> node);
+  /// Shares the place in the graph of another handle.
+  void set_meta(std::shared_ptr<AutogradMeta> meta) { impl_->meta = std::move(meta); }
 
  private:
   struct Impl {
@@ -132,6 +134,8 @@ Tensor full(const Shape& shape, double value, DType dtype = DType::f32, const De
 Tensor arange(Index n, DType dtype = DType::i64);
 /// Shape, dtype and device of `like`, and its axes in the same order in memory (channels-last stays channels-last).
 Tensor empty_like(const Tensor& like);
+/// The same with other sizes of the same axes. A row-major `like` gives a row-major tensor, whatever strides its axes of size 1 have.
+Tensor empty_like(const Tensor& like, const Shape& shape);
 Tensor zeros_like(const Tensor& like);
 /// [N, C, ..] with C innermost in memory.
 Tensor empty_channels_last(const Shape& shape, DType dtype = DType::f32, const Device& device = kCpu);

@@ -28,7 +28,7 @@ class AdaptableLayer : public Module {
   virtual Tensor outer(const Tensor& b, const Tensor& a) const = 0;
   virtual Shape down_shape(Index rank) const = 0;
   virtual Shape up_shape(Index rank) const = 0;
-  /// Inputs that one output sees: what initialisers scale by.
+  /// Inputs that one feature of down() sees: what initialisers scale by.
   virtual Index fan_in() const = 0;
 
   const Tensor& weight() const { return weight_; }

@@ -7,6 +7,8 @@
 
 #include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
+#include "nn/clip_grad.hpp"
+#include "nn/running_statistics.hpp"
 #include "nn/training_mode.hpp"
 
 namespace lora::nn {
@@ -41,6 +43,7 @@ Trainer::Trainer(Module& model, optim::Optimizer& optimizer, optim::Scheduler* s
     : model_(model), optimizer_(optimizer), scheduler_(scheduler), options_(options) {
   require(options.epochs >= 0, "trainer", "epochs is ", options.epochs, "; it must be 0 or more");
   require(options.patience >= 0, "trainer", "patience is ", options.patience, "; it must be 0 (no early stopping) or more");
+  require(options.clip_grad_norm >= 0, "trainer", "clip_grad_norm is ", options.clip_grad_norm, "; it must be 0 (no clipping) or more");
 }
 
 bool Trainer::out_of_patience(const TrainProgress& p) const { return options_.patience > 0 && p.epoch - p.best_epoch >= options_.patience; }
@@ -106,12 +109,17 @@ bool Trainer::train_epoch(const BatchSource& train, const TrainCallbacks& callba
 
 double Trainer::train_step(const Batch& batch) {
   optimizer_.zero_grad();
+  RunningStatistics statistics;
   const Tensor loss = cross_entropy(model_(batch.x), batch.y);
   const auto value = loss.item<double>();
   if (!std::isfinite(value)) {
     diverged("the loss", value);
   }
+  statistics.apply();
   loss.backward();
+  if (options_.clip_grad_norm > 0) {
+    clip_grad_norm_(optimizer_.parameters(), options_.clip_grad_norm);
+  }
   progress_.lr = optimizer_.lr();
   optimizer_.step();
   if (scheduler_ != nullptr && scheduler_->interval() == optim::Interval::batch) {

@@ -18,6 +18,7 @@ struct TrainOptions {
   Index patience = 0;                       ///< stop after so many epochs in a row without a better validation; 0 never stops early
   bool restore_best = true;                 ///< end with the weights of the best epoch, not of the last
   Index classes = 10;                       ///< for the validation
+  double clip_grad_norm = 0;                ///< gradients are scaled down to this norm (clip_grad_norm_) before a step; 0 leaves them
   const std::atomic<bool>* stop = nullptr;  ///< asked after every step: true interrupts the training
 };
 

@@ -13,7 +13,7 @@ is_debian_12() { command -v dpkg-query >/dev/null && (. /etc/os-release && [ "$I
 # Tells what a system without these packages lacks: commands by name, libraries by a file that they install.
 check_other_system() {
   lacking=
-  for tool in cmake ninja g++ python3 gnuplot; do
+  for tool in cmake ninja g++ python3 pkg-config gnuplot; do
     command -v "$tool" >/dev/null || lacking="$lacking $tool"
   done
   command -v g++ >/dev/null && while read -r library header; do

@@ -1,13 +1,11 @@
-// The command line of mnist_lora: predict, inspect, help, and exit statuses.
+// The command line of mnist_lora: predict, help, and exit statuses.
 
 #include <catch2/catch.hpp>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "apps/mnist_lora/command_line.hpp"
-#include "core/base/file.hpp"
 #include "core/ops/convert.hpp"
 #include "core/serialize.hpp"
 #include "tests/support/app.hpp"
@@ -108,36 +106,6 @@ TEST_CASE("app: predict says what is wrong with its files and writes nothing the
   CHECK(lora::load_safetensors(x).at("x").size(0) == desk.expected.at("x").size(0));
 }
 
-TEST_CASE("app: inspect shows tensors, totals and the adapter's settings", "[app]") {
-  const Outcome folder = run_app({"inspect", (kGolden / "lora").string()});
-  REQUIRE(folder.status == 0);
-  CHECK_THAT(folder.out, Contains("6 tensors, 4,200 elements, 16,800 bytes") && Contains("adapter r: 4"));
-  CHECK_THAT(folder.out, Contains("base_model.model.fc1.lora_A.weight  f32   [4,784]"));
-  const Outcome file = run_app({"inspect", (kGolden / "model.safetensors").string(), "--json"});
-  REQUIRE(file.status == 0);
-  const Json json = Json::parse(file.out);
-  CHECK(json["parameters"] == 55050);
-  CHECK(json["bytes"] == 220200);
-  CHECK(json["tensors"].size() == 6);
-  CHECK_FALSE(json.contains("adapter"));
-  const Json adapter = Json::parse(run_app({"inspect", (kGolden / "lora").string(), "--json"}).out);
-  CHECK(adapter["adapter"]["r"] == 4);
-  CHECK(adapter["tensors"][0]["shape"] == Json::array({4, 784}));
-}
-
-TEST_CASE("app: inspect refuses what is not a safetensors file or a PEFT folder", "[app]") {
-  const TempFolder folder;
-  lora::write_file_atomically(folder / "text", "not a model, but long enough for a header");
-  lora::write_file_atomically(folder / "empty", "");
-  for (const auto& [name, text] :
-       {std::pair{"text", "safetensors"}, {"empty", "0 bytes"}, {"missing", "missing"}, {"", "adapter_config.json"}}) {
-    const Outcome outcome = run_app({"inspect", (folder / name).string()});
-    CHECK(outcome.status == 1);
-    CHECK(outcome.out.empty());
-    CHECK_THAT(outcome.err, Contains("mnist_lora: error: ") && Contains(text));
-  }
-}
-
 TEST_CASE("app: exit status and stream of command lines", "[app]") {
   struct Line {
     Words words;
@@ -145,7 +113,7 @@ TEST_CASE("app: exit status and stream of command lines", "[app]") {
     std::string text;
   };
   const auto line = GENERATE(values<Line>({
-      {{}, 2, "choose from digits, predict, inspect"},
+      {{}, 2, "choose from digits, "},
       {{"frobnicate"}, 2, "there is no command frobnicate"},
       {{"--frobnicate"}, 2, "--help"},
       {{"digits", "--frobnicate"}, 2, "--frobnicate"},
@@ -158,7 +126,15 @@ TEST_CASE("app: exit status and stream of command lines", "[app]") {
       {{"predict", "--weights", "a", "--input", "b", "--output", "c", "--model", "gpt"}, 2, "gpt"},
       {{"predict", "--weights", "/none/a", "--input", "/none/b", "--output", "/none/c", "--seed", "3"}, 1, "/none/a"},
       {{"inspect"}, 2, "path"},
-      {{"inspect", "/none/a", "/none/b"}, 2, "/none/b"},
+      {{"inspect", "/none/a", "/none/b"}, 1, "/none/b"},
+      {{"eval"}, 2, "--weights"},
+      {{"eval", "--weights", "/none/a"}, 1, "/none/a"},
+      {{"eval", "--weights", "/none/a", "--split", "all"}, 2, "all"},
+      {{"merge", "--weights", "a", "--adapter", "b"}, 2, "--output"},
+      {{"merge", "--weights", "a", "--output", "b"}, 2, "--adapter"},
+      {{"train", "more"}, 2, "more"},
+      {{"train", "--lr", "0"}, 2, "above 0"},
+      {{"train", "--resume", "--out", "/none/b"}, 1, "no unfinished experiment"},
       {{"inspect", "/none/a"}, 1, "/none/a"},
       {{"digits", "--data", "/none/a", "--out", "/none/b"}, 1, "/none/a"},
       {{"digits", "--resume", "--out", "/none/b"}, 1, "no unfinished experiment"},
@@ -168,6 +144,10 @@ TEST_CASE("app: exit status and stream of command lines", "[app]") {
       {{"digits", "--help"}, 0, "Highest learning rate [by run]"},
       {{"predict", "--help"}, 0, "--weights FILE (required)"},
       {{"inspect", "--help"}, 0, "PEFT folder"},
+      {{"inspect", "--help"}, 0, "inspect [OPTIONS] path..."},
+      {{"train", "--help"}, 0, "--adapter lora --rank 8"},
+      {{"eval", "--help"}, 0, "--split NAME"},
+      {{"merge", "--help"}, 0, "--output FILE (required)"},
   }));
   const Outcome outcome = run_app(line.words);
   INFO(outcome.out << outcome.err);

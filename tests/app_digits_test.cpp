@@ -17,6 +17,7 @@
 #include "lora/lora.hpp"
 #include "models/mlp.hpp"
 #include "tests/support/app.hpp"
+#include "tests/support/app_results.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace {
@@ -52,31 +53,6 @@ struct Lab {
   Json results(const std::string& name) const { return Json::parse(lora::read_text_file(out(name) / "results.json")); }
 };
 
-/// Without what differs from run to run of the same computation.
-Json lasting(Json json) {
-  if (json.is_object()) {
-    for (const char* key : {"seconds", "peak_bytes", "threads"}) {
-      json.erase(key);
-    }
-  }
-  if (json.is_structured()) {
-    for (Json& item : json) {
-      item = lasting(item);
-    }
-  }
-  return json;
-}
-
-/// log.csv without its last column, the seconds.
-std::string lasting_log(const fs::path& file) {
-  std::istringstream in(lora::read_text_file(file));
-  std::string out;
-  for (std::string line; std::getline(in, line);) {
-    out += line.substr(0, line.rfind(',')) + '\n';
-  }
-  return out;
-}
-
 const std::vector<std::string> kRuns{"base", "lora-r1", "lora-r3", "lora-r3-all"};
 
 std::vector<fs::path> weight_files() {
@@ -95,14 +71,6 @@ void check_same(const Lab& lab, const std::string& a, const std::string& b) {
   }
   CHECK(lasting(lab.results(a)) == lasting(lab.results(b)));
   CHECK(lasting_log(lab.out(a) / "log.csv") == lasting_log(lab.out(b) / "log.csv"));
-}
-
-std::vector<std::string> test_rows(const Json& run) {
-  std::vector<std::string> rows;
-  for (const Json& row : run["test"]) {
-    rows.push_back(row["digits"].get<std::string>() + (row["enabled"].get<bool>() ? "" : " off"));
-  }
-  return rows;
 }
 
 }  // namespace

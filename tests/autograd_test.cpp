@@ -109,7 +109,7 @@ TEST_CASE("autograd: a saved tensor that was changed in place is an error that n
        },
        random({2, 2})},
       {"cross_entropy", [](const Tensor& x, const Tensor& s) { return cross_entropy(x, s); }, i64({0, 1})},
-      {"index_select", [](const Tensor& x, const Tensor& s) { return index_select(x, s); }, i64({0, 1})},
+      {"index_select", [](const Tensor& x, const Tensor& s) { return index_select(x, 0, s); }, i64({0, 1})},
   };
   for (const Row& row : rows) {
     INFO(row.op);

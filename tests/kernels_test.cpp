@@ -156,84 +156,6 @@ TEST_CASE("kernels: sums have the same bits for any number of threads", "[kernel
   }
 }
 
-TEST_CASE("kernels: argmax finds the first largest, NaN above all", "[kernels]") {
-  const DType dtype = GENERATE(DType::f32, DType::f64);
-  for (const auto& [isa, k] : cpu_tables()) {
-    for (const Layout layout : kLayouts) {
-      KernelArray x(dtype, {5, 4}, layout), y(DType::i64, {5});
-      const std::vector<double> values = {1, 3, 3, 2, kNaN, 9, 9, 9, 1, kNaN, kInf, kNaN, -kInf, -kInf, -kInf, -kInf, -1, -2, -3, 0};
-      x.fill_by([&](Index i) { return values[static_cast<std::size_t>(i)]; });
-      k->argmax(Context{}, x.read(), y.view());
-      const std::vector<double> want = {1, 0, 1, 0, 3};
-      CAPTURE(isa, dtype);
-      CHECK(worst(y, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) == 0);
-    }
-    KernelArray none(dtype, {0, 3}), y(DType::i64, {0});
-    k->argmax(Context{}, none.read(), y.view());
-  }
-}
-
-TEST_CASE("kernels: cross entropy and its gradient", "[kernels]") {
-  const DType dtype = GENERATE(DType::f32, DType::f64);
-  const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
-  const Index n = GENERATE(0, 1, 33, 700), m = GENERATE(1, 10, 16, 17, 1025);
-  for (const auto& [isa, k] : cpu_tables()) {
-    KernelArray x(dtype, {n, m}, layout), log_probs(dtype, {n, m}), loss(dtype, {n}), gy(dtype, {n}), gx(dtype, {n, m}, layout);
-    KernelArray target(DType::i64, {n});
-    x.scramble(6).fill_by([&](Index i) { return 300 + 20 * x.get(i); });
-    gy.scramble(7);
-    target.fill_by([&](Index i) { return static_cast<double>(i * 7 % m); });
-    std::vector<double> want(static_cast<std::size_t>(n * m));
-    for (Index i = 0; i < n; ++i) {
-      double sum = 0;
-      for (Index j = 0; j < m; ++j) {
-        sum += std::exp(x.get(i * m + j) - 300);
-      }
-      for (Index j = 0; j < m; ++j) {
-        want[static_cast<std::size_t>(i * m + j)] = x.get(i * m + j) - 300 - std::log(sum);
-      }
-    }
-    k->cross_entropy(Context{}, x.read(), target.read(), log_probs.view(), loss.view());
-    k->cross_entropy_grad(Context{}, log_probs.read(), target.read(), gy.read(), gx.view());
-    CAPTURE(isa, dtype, n, m);
-    const double tolerance = 8 * rounding(dtype);  // the reference subtracts 300, and so rounds otherwise
-    REQUIRE(worst(log_probs, [&](Index i) { return want[static_cast<std::size_t>(i)]; }) <= tolerance);
-    REQUIRE(worst(loss, [&](Index i) { return -log_probs.get(i * m + i * 7 % m); }) == 0);
-    REQUIRE(worst(gx, [&](Index i) { return gy.get(i / m) * (std::exp(log_probs.get(i)) - (i % m == i / m * 7 % m ? 1 : 0)); }) <=
-            tolerance);
-  }
-}
-
-TEST_CASE("kernels: rows are selected and their gradients added", "[kernels]") {
-  const Index k_rows = GENERATE(0, 1, 5, 200), m = GENERATE(0, 1, 33, 1025);
-  const Index n = 7;
-  KernelArray index(DType::i64, {k_rows}, Layout::gaps);
-  index.fill_by([&](Index i) { return static_cast<double>(i * 5 % 6); });
-  for (const auto& [isa, k] : cpu_tables()) {
-    for (const DType dtype : kAllTypes) {
-      for (const Layout out : kLayouts) {
-        KernelArray x(dtype, {n, m}), y(dtype, {k_rows, m}, out);
-        x.fill_by([](Index i) { return static_cast<double>(i % 100); });
-        k->index_select(Context{}, x.read(), index.read(), y.view());
-        CAPTURE(isa, dtype, k_rows, m);
-        REQUIRE(worst(y, [&](Index i) { return x.get(i / m * 5 % 6 * m + i % m); }) == 0);
-      }
-    }
-    for (const Layout layout : kLayouts) {
-      KernelArray gy(DType::f64, {k_rows, m}, layout), gx(DType::f64, {n, m}, layout), want(DType::f64, {n, m});
-      gy.scramble(8);
-      gx.scramble(9);
-      for (Index i = 0; i < k_rows * m; ++i) {
-        const Index at = i / m * 5 % 6 * m + i % m;
-        want.set(at, want.get(at) + gy.get(i));
-      }
-      k->index_select_grad(Context{}, index.read(), gy.read(), gx.view());
-      CAPTURE(isa, k_rows, m);
-      REQUIRE(worst(gx, [&](Index i) { return want.get(i); }) == 0);
-    }
-  }
-}
-
 TEST_CASE("kernels: uniform numbers and dropout masks are those of the sequence", "[kernels]") {
   const lora::PhiloxState random{0x123456789abcdef0u, 7, 0xfffffffeu};  // the counter passes 2^32
   const auto word = [&](Index i) { return random.block(static_cast<std::uint64_t>(i / 4))[static_cast<std::size_t>(i % 4)]; };
@@ -283,32 +205,6 @@ TEST_CASE("kernels: normal numbers follow Box and Muller", "[kernels]") {
       k->normal(Context{}, random, 0.5, 2.0, y.view());
       CAPTURE(isa, dtype, n);
       REQUIRE(worst(y, [&](Index i) { return 0.5 + 2 * normal(i); }) <= 4 * rounding(dtype));
-    }
-  }
-}
-
-TEST_CASE("kernels: a step of Adam and AdamW", "[kernels]") {
-  const DType dtype = GENERATE(DType::f32, DType::f64);
-  const bool decoupled = GENERATE(false, true);
-  const Layout layout = GENERATE(Layout::contiguous, Layout::gaps);
-  const lora::kernels::AdamStep step{0.01, 0.9, 0.999, 1e-8, 0.1, 1 - 0.81, 1 - 0.998001, decoupled};
-  for (const auto& [isa, k] : cpu_tables()) {
-    for (const Index n : kAwkward) {
-      KernelArray g(dtype, {n}, layout), p(dtype, {n}), m(dtype, {n}), v(dtype, {n});
-      g.scramble(1);
-      p.scramble(2);
-      m.scramble(3);
-      v.scramble(4).fill_by([&](Index i) { return std::abs(v.get(i)); });
-      const KernelArray p0 = p, m0 = m, v0 = v;
-      k->adam_step(Context{}, step, g.read(), p.view(), m.view(), v.view());
-      const auto grad = [&](Index i) { return g.get(i) + (decoupled ? 0 : 0.1 * p0.get(i)); };
-      CAPTURE(isa, dtype, decoupled, n);
-      REQUIRE(worst(m, [&](Index i) { return 0.9 * m0.get(i) + 0.1 * grad(i); }) <= rounding(dtype));
-      REQUIRE(worst(v, [&](Index i) { return 0.999 * v0.get(i) + 0.001 * grad(i) * grad(i); }) <= rounding(dtype));
-      REQUIRE(worst(p, [&](Index i) {
-                const double kept = p0.get(i) * (decoupled ? 1 - 0.01 * 0.1 : 1.0);
-                return kept - 0.01 / step.bias1 * m.get(i) / (std::sqrt(v.get(i) / step.bias2) + 1e-8);
-              }) <= rounding(dtype));
     }
   }
 }

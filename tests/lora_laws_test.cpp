@@ -32,8 +32,9 @@ struct Law {
 
   Tensor run() const { return (*model)(x).detach(); }
 
-  AttachedAdapter attach(const AdapterSettings& settings = {}, const std::string& name = "default") const {
+  AttachedAdapter attach(AdapterSettings settings = {}, const std::string& name = "default") const {
     Generator generator(31, name.size());
+    settings.targets = row.targets;
     return lora::attach(*model, method.make(settings), name, generator);
   }
 

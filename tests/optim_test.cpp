@@ -1,29 +1,39 @@
 #include <array>
 #include <catch2/catch.hpp>
-#include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "core/autograd.hpp"
-#include "core/ops/convert.hpp"
-#include "core/serialize.hpp"
 #include "nn/optim/adam.hpp"
+#include "nn/optim/sgd.hpp"
+#include "tests/support/optim.hpp"
 
 using namespace lora;
+using namespace lora::test;
 using Catch::Matchers::Contains;
 
 namespace {
 
 // The reference is f64 PyTorch, whose operations come in another order: some ulp a step, over 12 steps.
-constexpr double kTrajectory = 1e-8;
+constexpr double kAbsolute = 1e-10, kRelative = 1e-8;
 
-Tensor parameter(const std::vector<double>& values, const Shape& shape) {
-  Tensor p = from_values(values, shape);
-  p.requires_grad_();
-  return p;
+std::unique_ptr<optim::Optimizer> make(const std::vector<Tensor>& parameters, const GoldenCase& c) {
+  const double lr = c.number("lr"), decay = c.number("weight_decay");
+  if (c.text("type") == "SGD") {
+    return std::make_unique<optim::SGD>(
+        parameters, optim::SGDOptions{lr, c.number("momentum"), c.number("dampening"), decay, c.flag("nesterov"), false});
+  }
+  const std::array<double, 2> betas = c.attrs.at("betas");
+  const double eps = c.number("eps");
+  const bool amsgrad = c.flag("amsgrad");
+  if (c.text("type") == "AdamW") {
+    return std::make_unique<optim::AdamW>(parameters, optim::AdamWOptions{lr, betas, eps, decay, amsgrad, false});
+  }
+  REQUIRE(c.text("type") == "Adam");
+  return std::make_unique<optim::Adam>(parameters, optim::AdamOptions{lr, betas, eps, decay, amsgrad, false});
 }
 
 std::vector<double> slice(const std::vector<double>& all, std::size_t i, std::size_t size) {
@@ -31,75 +41,57 @@ std::vector<double> slice(const std::vector<double>& all, std::size_t i, std::si
   return {begin, begin + static_cast<std::ptrdiff_t>(size)};
 }
 
-/// Largest difference; NaN if there is one.
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = std::abs(a[i] - b[i]);
-    largest = d <= largest ? largest : d;
-  }
-  return largest;
-}
-
-std::unique_ptr<optim::Adam> make(const std::string& type, const std::vector<Tensor>& parameters, const nlohmann::json& a) {
-  const std::array<double, 2> betas = a["betas"];
-  const double lr = a["lr"], eps = a["eps"], decay = a["weight_decay"];
-  if (type == "AdamW") {
-    return std::make_unique<optim::AdamW>(parameters, optim::AdamWOptions{lr, betas, eps, decay});
-  }
-  REQUIRE(type == "Adam");
-  return std::make_unique<optim::Adam>(parameters, optim::AdamOptions{lr, betas, eps, decay});
-}
-
-/// A step with the gradient sin(k + i) for element i.
-void step_with(optim::Optimizer& optimizer, int k) {
-  for (Tensor p : optimizer.parameters()) {
-    std::vector<double> g(static_cast<std::size_t>(p.numel()));
-    for (std::size_t i = 0; i < g.size(); ++i) {
-      g[i] = std::sin(k + static_cast<double>(i));
-    }
-    p.set_grad(to(from_values(g, p.shape()), p.dtype()));
-  }
-  optimizer.step();
-}
-
-NamedTensors copied(const NamedTensors& state) {
-  NamedTensors copy;
-  for (const auto& entry : state) {
-    copy.emplace_back(entry.first, clone(entry.second));
-  }
-  return copy;
-}
+/// Every kind of state that an optimizer may have.
+using Make = std::function<std::unique_ptr<optim::Optimizer>(const std::vector<Tensor>&)>;
+const std::vector<Make> kMakers{
+    [](const auto& p) { return std::make_unique<optim::Adam>(p); },
+    [](const auto& p) {
+      return std::make_unique<optim::Adam>(p, optim::AdamOptions{.weight_decay = 0.1, .amsgrad = true, .maximize = true});
+    },
+    [](const auto& p) { return std::make_unique<optim::AdamW>(p, optim::AdamWOptions{.lr = 0.7}); },
+    [](const auto& p) { return std::make_unique<optim::SGD>(p, optim::SGDOptions{.weight_decay = 0.1}); },
+    [](const auto& p) { return std::make_unique<optim::SGD>(p, optim::SGDOptions{.momentum = 0.9, .dampening = 0.5}); },
+    [](const auto& p) { return std::make_unique<optim::SGD>(p, optim::SGDOptions{.momentum = 0.9, .nesterov = true}); },
+    [](const auto& p) {
+      auto sgd = std::make_unique<optim::SGD>(std::vector<Tensor>{p[0]});
+      sgd->add_param_group({p[1]}, {.lr = 0.2, .momentum = 0.8});
+      return sgd;
+    },
+    [](const auto& p) {
+      auto adamw = std::make_unique<optim::AdamW>(std::vector<Tensor>{p[0]});
+      adamw->add_param_group({p[1]}, {.lr = 0.2, .amsgrad = true});
+      return adamw;
+    },
+};
 
 }  // namespace
 
-TEST_CASE("optim: Adam and AdamW follow PyTorch's trajectories", "[optim]") {
-  const std::string name = GENERATE("optim_adam", "optim_adam_wd", "optim_adamw");
-  const SafetensorsFile file = load_safetensors(LORA_SOURCE_DIR "/tests/golden/" + name + ".safetensors");
-  const auto attrs = nlohmann::json::parse(file.metadata.at("attrs"));
-  const Shape shape = file.at("p0").shape();
+TEST_CASE("optim: trajectories are PyTorch's", "[optim]") {
+  const std::string name = GENERATE("optim_adam", "optim_adam_wd", "optim_adamw", "optim_adamw_amsgrad", "optim_sgd", "optim_sgd_nesterov");
+  const GoldenCase golden(name);
+  const Shape shape = golden.file.at("p0").shape();
   const auto size = static_cast<std::size_t>(shape.numel());
-  Tensor p = parameter(file.at("p0").to_vector<double>(), shape);
-  const auto optimizer = make(attrs["type"], {p}, attrs);
-  const auto grads = file.at("grads").to_vector<double>();
-  const auto expected = file.at("trajectory").to_vector<double>();
-  CAPTURE(name);
-  for (std::size_t step = 0; step * size < grads.size(); ++step) {
+  Tensor p = parameter(golden.values("p0"), shape);
+  const auto optimizer = make({p}, golden);
+  const auto grads = golden.values("grads"), expected = golden.values("trajectory");
+  REQUIRE(expected.size() == 12 * size);
+  for (std::size_t step = 0; step < 12; ++step) {
     p.set_grad(from_values(slice(grads, step, size), shape));
     optimizer->step();
-    CAPTURE(step);
-    CHECK(distance(p.to_vector<double>(), slice(expected, step, size)) <= kTrajectory);
+    CAPTURE(name, step);
+    CHECK(all_close(p.to_vector<double>(), slice(expected, step, size), kAbsolute, kRelative));
   }
 }
 
 TEST_CASE("optim: the first step of Adam is the learning rate against the sign of the gradient", "[optim]") {
+  const bool maximize = GENERATE(false, true);
   Tensor p = parameter({1, 2, 3}, {3});
-  optim::Adam adam({p}, {.lr = 0.5, .eps = 0});
+  optim::Adam adam({p}, {.lr = 0.5, .eps = 0, .maximize = maximize});
   p.set_grad(from_values(std::vector<double>{10, -0.001, 7}, {3}));
   adam.step();
   // m / (1 - beta1) and sqrt(v / (1 - beta2)) are g and |g| up to rounding of a few ulp.
-  CHECK(distance(p.to_vector<double>(), {0.5, 2.5, 2.5}) <= 1e-12);
+  const std::vector<double> down{0.5, 2.5, 2.5}, up{1.5, 1.5, 3.5};
+  CHECK(all_close(p.to_vector<double>(), maximize ? up : down, 1e-12, 0));
 }
 
 TEST_CASE("optim: AdamW shrinks weights apart from the gradient", "[optim]") {
@@ -108,6 +100,44 @@ TEST_CASE("optim: AdamW shrinks weights apart from the gradient", "[optim]") {
   p.set_grad(from_values(std::vector<double>{0}, {1}));
   adamw.step();
   CHECK(p.item<double>() == 4 * (1 - 0.5 * 0.25));
+}
+
+TEST_CASE("optim: amsgrad keeps the step small after one large gradient", "[optim]") {
+  Tensor p = parameter({0}, {1}), q = parameter({0}, {1});
+  optim::Adam plain({p}, {.lr = 0.1, .betas = {0.0, 0.5}}), ams({q}, {.lr = 0.1, .betas = {0.0, 0.5}, .amsgrad = true});
+  double before = 0;
+  for (const double g : {100.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0}) {
+    before = q.item<double>();
+    for (Tensor x : {p, q}) {
+      x.set_grad(from_values(std::vector<double>{g}, {1}));
+    }
+    plain.step();
+    ams.step();
+  }
+  // v falls back to 1, its maximum stays 5000 = 100^2 / 2: the last step is lr / sqrt(5000 / (1 - 2^-16)).
+  CHECK(ams.state().back().first == "max_exp_avg_sq.0");
+  CHECK(ams.state().back().second.item<double>() == 5000);
+  CHECK(std::abs(before - q.item<double>() - 0.1 / std::sqrt(5000 / (1 - 0x1p-16))) <= 1e-9);  // eps
+  CHECK(p.item<double>() < 2 * q.item<double>());
+}
+
+TEST_CASE("optim: SGD without momentum is the gradient alone", "[optim]") {
+  Tensor p = parameter({1, -2}, {2});
+  optim::SGD sgd({p}, {.lr = 0.5});
+  p.set_grad(from_values(std::vector<double>{4, 6}, {2}));
+  sgd.step();
+  CHECK(p.to_vector<double>() == std::vector<double>{-1, -5});
+  CHECK(sgd.state().size() == 1);  // lr
+}
+
+TEST_CASE("optim: SGD takes the first gradient whole and damps the next", "[optim]") {
+  Tensor p = parameter({0}, {1});
+  optim::SGD sgd({p}, {.lr = 1, .momentum = 0.5, .dampening = 0.75});
+  p.set_grad(from_values(std::vector<double>{8}, {1}));
+  sgd.step();
+  CHECK(p.item<double>() == -8);
+  sgd.step();
+  CHECK(p.item<double>() == -14);  // b = 8 / 2 + 8 / 4
 }
 
 TEST_CASE("optim: a parameter without a gradient is skipped and its steps are its own", "[optim]") {
@@ -142,39 +172,49 @@ TEST_CASE("optim: zero_grad drops gradients and set_lr is used by the next step"
 TEST_CASE("optim: defaults are PyTorch's", "[optim]") {
   const optim::AdamOptions adam;
   const optim::AdamWOptions adamw;
+  const optim::SGDOptions sgd;
   CHECK(adam.lr == 1e-3);
   CHECK((adam.betas == std::array<double, 2>{0.9, 0.999}));
   CHECK(adam.eps == 1e-8);
   CHECK(adam.weight_decay == 0);
+  CHECK_FALSE((adam.amsgrad || adam.maximize || adamw.amsgrad || adamw.maximize || sgd.nesterov || sgd.maximize));
   CHECK(adamw.weight_decay == 0.01);
+  CHECK(sgd.lr == 1e-3);
+  CHECK((sgd.momentum == 0 && sgd.dampening == 0 && sgd.weight_decay == 0));
 }
 
 TEST_CASE("optim: a loaded state goes on with the same bits", "[optim]") {
+  const Make& make_one = kMakers[GENERATE(range(std::size_t{0}, std::size_t{8}))];
+  REQUIRE(kMakers.size() == 8);
   const DType dtype = GENERATE(DType::f32, DType::f64);
-  const auto fresh = [&] {
-    Tensor p = to(from_values(std::vector<double>{0.1, -0.2, 0.3, 0.4}, {2, 2}), dtype);
-    p.requires_grad_();
-    return p;
-  };
-  Tensor p = fresh(), q = fresh();
-  optim::AdamW whole({p}), second({q}, {.lr = 0.7});
-  for (int k = 0; k < 5; ++k) {
-    step_with(whole, k);
+  const int at = GENERATE(0, 1, 5);
+  const auto fresh = [&] { return std::vector<Tensor>{parameter({0.1, -0.2, 0.3, 0.4}, {2, 2}, dtype), parameter({0.5}, {1}, dtype)}; };
+  std::vector<Tensor> p = fresh(), q = fresh();
+  const auto whole = make_one(p), second = make_one(q);
+  for (int k = 0; k < at; ++k) {
+    step_with(*whole, k);
   }
-  whole.set_lr(0.02);
-  const NamedTensors state = copied(whole.state());
+  whole->set_lr(0.02);
+  const NamedTensors state = copied(whole->state());
+  step_with(*second, 100);  // a state of its own, which loading must replace
   {
     const NoGrad off;
-    q.copy_(p);
+    q[0].copy_(p[0]);
+    q[1].copy_(p[1]);
   }
-  second.load_state(state);
-  CHECK(second.lr() == 0.02);
-  for (int k = 5; k < 9; ++k) {
-    step_with(whole, k);
-    step_with(second, k);
+  second->load_state(state);
+  CHECK(second->lrs() == whole->lrs());
+  const auto bits = [](const std::vector<Tensor>& x) { return std::make_pair(x[0].to_vector<double>(), x[1].to_vector<double>()); };
+  for (int k = at; k < at + 4; ++k) {
+    step_with(*whole, k);
+    step_with(*second, k);
+    CHECK(bits(p) == bits(q));
   }
-  CHECK(p.to_vector<double>() == q.to_vector<double>());
-  CHECK(state[1].second.to_vector<double>() != second.state()[1].second.to_vector<double>());  // loaded as a copy
+  for (const auto& entry : state) {
+    for (const auto& now : second->state()) {
+      CHECK(entry.second.storage() != now.second.storage());  // loaded as a copy
+    }
+  }
 }
 
 TEST_CASE("optim: a state that does not fit is refused by name and changes nothing", "[optim]") {
@@ -220,12 +260,35 @@ TEST_CASE("optim: a state that does not fit is refused by name and changes nothi
     state[0].second = full({1}, -1, DType::f64);
     refused("learning rate is -1");
   }
+  SECTION("amsgrad") {
+    state.emplace_back("max_exp_avg_sq.0", state[1].second);
+    refused("'max_exp_avg_sq.0'");
+  }
+  SECTION("groups") {
+    state[0].second = full({2}, 1, DType::f64);
+    refused("'lr' is f64[2]@cpu");
+  }
+}
+
+TEST_CASE("optim: a state of other options is refused", "[optim]") {
+  Tensor p = parameter({1, 2}, {2});
+  optim::Adam plain({p}), ams({p}, {.amsgrad = true});
+  optim::SGD sgd({p}), momentum({p}, {.momentum = 0.5});
+  step_with(plain, 0);
+  step_with(momentum, 0);
+  CHECK_THROWS_WITH(ams.load_state(plain.state()), Contains("lacks 'max_exp_avg_sq.0'"));
+  CHECK_THROWS_WITH(sgd.load_state(momentum.state()), Contains("[SGD]") && Contains("'momentum_buffer.0'"));
+  CHECK_THROWS_WITH(momentum.load_state({{"lr", ones({1}, DType::f64)}, {"momentum_buffer.0", ones({2})}}), Contains("f32[2]@cpu"));
+  CHECK(momentum.lr() == 1e-3);
+  momentum.load_state(sgd.state());  // before its first step there is no buffer
+  CHECK(momentum.state().size() == 1);
 }
 
 TEST_CASE("optim: arguments are checked", "[optim]") {
   const Tensor p = parameter({1}, {1});
   const double nan = std::numeric_limits<double>::quiet_NaN();
   using A = optim::AdamOptions;
+  using S = optim::SGDOptions;
   CHECK_THROWS_WITH(optim::Adam({}), Contains("empty list of parameters"));
   CHECK_THROWS_WITH(optim::Adam({p, p}), Contains("parameter 1") && Contains("twice"));
   CHECK_THROWS_WITH(optim::Adam({Tensor()}), Contains("undefined"));
@@ -237,4 +300,11 @@ TEST_CASE("optim: arguments are checked", "[optim]") {
   CHECK_THROWS_WITH(optim::Adam({p}, A{.eps = -1e-8}), Contains("eps"));
   CHECK_THROWS_WITH(optim::AdamW({p}, {.weight_decay = -1}), Contains("[AdamW]") && Contains("weight_decay"));
   CHECK_THROWS_AS(optim::Adam({p}).set_lr(nan), Error);
+  CHECK_THROWS_WITH(optim::SGD({}), Contains("[SGD]") && Contains("empty list"));
+  CHECK_THROWS_WITH(optim::SGD({p}, S{.lr = -1}), Contains("learning rate is -1"));
+  CHECK_THROWS_WITH(optim::SGD({p}, S{.momentum = -0.5}), Contains("momentum is -0.5"));
+  CHECK_THROWS_WITH(optim::SGD({p}, S{.momentum = 0.5, .dampening = nan}), Contains("dampening"));
+  CHECK_THROWS_WITH(optim::SGD({p}, S{.weight_decay = -2}), Contains("weight_decay is -2"));
+  CHECK_THROWS_WITH(optim::SGD({p}, S{.nesterov = true}), Contains("nesterov"));
+  CHECK_THROWS_WITH(optim::SGD({p}, S{.momentum = 0.9, .dampening = 0.1, .nesterov = true}), Contains("dampening 0.1"));
 }

@@ -223,6 +223,24 @@ TEST_CASE("safetensors: all dtypes keep their bits", "[safetensors]") {
   }
 }
 
+TEST_CASE("safetensors: a file is listed whatever its dtypes and axes are", "[safetensors]") {
+  const std::string bytes = file_of(
+      R"({"__metadata__":{"k":"v"},"a":{"dtype":"F8_E5M2","shape":[2],"data_offsets":[0,2]},)"
+      R"("b":{"dtype":"F4","shape":[1,1,1,1,1,1,1,1,3],"data_offsets":[2,4]},"c":{"dtype":"NEW","shape":[99],"data_offsets":[4,5]}})",
+      5);
+  const auto list = [](const std::string& file) { return lora::list_safetensors(std::as_bytes(std::span(file)), "F"); };
+  const lora::SafetensorsListing listing = list(bytes);
+  REQUIRE(listing.tensors.size() == 3);
+  CHECK(listing.metadata.at("k") == "v");
+  CHECK(listing.tensors[0].dtype == "F8_E5M2");
+  CHECK(listing.tensors[1].shape.size() == 9);
+  CHECK(listing.tensors[2].bytes == 1);
+  CHECK(listing.tensors[2].offset == bytes.size() - 1);
+  CHECK_THAT(error_of([&] { parse(bytes); }), Contains("'F8_E5M2' is not supported"));
+  CHECK_THAT(error_of([&] { list(one_entry(R"("dtype":"I16","shape":[3],"data_offsets":[0,4])")); }), Contains("i16[3] needs 6"));
+  CHECK_THAT(error_of([&] { list(one_entry(R"("dtype":"NEW","shape":[3],"data_offsets":[0,3])")); }), Contains("belong to no tensor"));
+}
+
 TEST_CASE("safetensors: scalars, empty tensors, many axes and strides are saved", "[safetensors]") {
   const Folder folder;
   const Tensor matrix = lora::from_values(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3});

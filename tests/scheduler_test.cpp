@@ -3,43 +3,27 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <numbers>
 #include <string>
 #include <vector>
 
-#include "core/serialize.hpp"
 #include "nn/optim/cosine.hpp"
+#include "nn/optim/exponential_lr.hpp"
+#include "nn/optim/linear_lr.hpp"
 #include "nn/optim/one_cycle.hpp"
 #include "nn/optim/plateau.hpp"
+#include "nn/optim/step_lr.hpp"
+#include "tests/support/optim.hpp"
 
 using namespace lora;
 using namespace lora::optim;
+using namespace lora::test;
 using Catch::Matchers::Contains;
 
 namespace {
 
 // The reference computes the same formulas in f64: some ulp apart, gathered over 23 recursive steps.
 constexpr double kRelative = 1e-13;
-
-/// An optimizer that only has a learning rate.
-class Rate final : public Optimizer {
- public:
-  explicit Rate(double lr) : Optimizer("Rate", {zeros({1})}, lr) {}
-  void step() override {}
-  NamedTensors state() const override { return {}; }
-  void load_state(const NamedTensors&) override {}
-};
-
-struct Golden {
-  SafetensorsFile file;
-  nlohmann::json attrs;
-  explicit Golden(const std::string& name)
-      : file(load_safetensors(LORA_SOURCE_DIR "/tests/golden/" + name + ".safetensors")),
-        attrs(nlohmann::json::parse(file.metadata.at("attrs"))) {}
-  double number(const char* key) const { return attrs[key].get<double>(); }
-  std::int64_t count(const char* key) const { return attrs[key].get<std::int64_t>(); }
-};
 
 bool close(double a, double b) { return std::abs(a - b) <= kRelative * std::abs(b); }
 
@@ -63,11 +47,35 @@ void check_rates(const std::vector<double>& got, const std::vector<double>& expe
 
 }  // namespace
 
+TEST_CASE("scheduler: StepLR follows PyTorch", "[scheduler]") {
+  const GoldenCase golden("sched_step");
+  Rate optimizer(golden.number("base_lr"));
+  StepLR scheduler(optimizer, {golden.count("step_size"), golden.number("gamma")});
+  const auto expected = golden.values("lr");
+  check_rates(rates(optimizer, scheduler, expected.size()), expected);
+}
+
+TEST_CASE("scheduler: ExponentialLR follows PyTorch", "[scheduler]") {
+  const GoldenCase golden("sched_exponential");
+  Rate optimizer(golden.number("base_lr"));
+  ExponentialLR scheduler(optimizer, {golden.number("gamma")});
+  const auto expected = golden.values("lr");
+  check_rates(rates(optimizer, scheduler, expected.size()), expected);
+}
+
+TEST_CASE("scheduler: LinearLR follows PyTorch past its last step", "[scheduler]") {
+  const GoldenCase golden("sched_linear");
+  Rate optimizer(golden.number("base_lr"));
+  LinearLR scheduler(optimizer, {golden.number("start_factor"), golden.number("end_factor"), golden.count("total_iters")});
+  const auto expected = golden.values("lr");
+  check_rates(rates(optimizer, scheduler, expected.size()), expected);
+}
+
 TEST_CASE("scheduler: CosineAnnealingLR follows PyTorch past T_max", "[scheduler]") {
-  const Golden golden("sched_cosine");
+  const GoldenCase golden("sched_cosine");
   Rate optimizer(golden.number("base_lr"));
   CosineAnnealingLR cosine(optimizer, {golden.count("T_max"), golden.number("eta_min")});
-  const auto expected = golden.file.at("lr").to_vector<double>();
+  const auto expected = golden.values("lr");
   check_rates(rates(optimizer, cosine, expected.size()), expected);
 }
 
@@ -84,12 +92,12 @@ TEST_CASE("scheduler: CosineAnnealingLR is the closed form for several periods",
 }
 
 TEST_CASE("scheduler: OneCycleLR follows PyTorch", "[scheduler]") {
-  const Golden golden("sched_onecycle");
-  REQUIRE(golden.attrs["anneal_strategy"] == "cos");
+  const GoldenCase golden("sched_onecycle");
+  REQUIRE(golden.text("anneal_strategy") == "cos");
   Rate optimizer(golden.number("base_lr"));
   OneCycleLR cycle(optimizer, {golden.number("max_lr"), golden.count("total_steps"), golden.number("pct_start"), Anneal::cos,
                                golden.number("div_factor"), golden.number("final_div_factor")});
-  const auto expected = golden.file.at("lr").to_vector<double>();
+  const auto expected = golden.values("lr");
   check_rates(rates(optimizer, cycle, expected.size()), expected);
 }
 
@@ -113,21 +121,22 @@ TEST_CASE("scheduler: OneCycleLR has finite rates for the shortest trainings and
     cycle.step();
   }
   CHECK_THROWS_WITH(cycle.step(), Contains("total_steps = " + std::to_string(total)));
+  CHECK_THROWS_WITH(cycle.step(), Contains("step " + std::to_string(total + 1)));  // the refused one was not counted
 }
 
 TEST_CASE("scheduler: ReduceLROnPlateau follows PyTorch", "[scheduler]") {
-  const Golden golden("sched_plateau");
-  REQUIRE(golden.attrs["mode"] == "min");
-  REQUIRE(golden.attrs["threshold_mode"] == "rel");
+  const GoldenCase golden("sched_plateau");
+  REQUIRE(golden.text("mode") == "min");
+  REQUIRE(golden.text("threshold_mode") == "rel");
   Rate optimizer(golden.number("base_lr"));
   ReduceLROnPlateau plateau(optimizer, {Mode::min, golden.number("factor"), golden.count("patience"), golden.number("threshold"),
                                         ThresholdMode::rel, golden.count("cooldown"), golden.number("min_lr"), golden.number("eps")});
   std::vector<double> got;
-  for (const double value : golden.file.at("metric").to_vector<double>()) {
+  for (const double value : golden.values("metric")) {
     plateau.step(value);
     got.push_back(optimizer.lr());
   }
-  check_rates(got, golden.file.at("lr_after").to_vector<double>());
+  check_rates(got, golden.values("lr_after"));
 }
 
 TEST_CASE("scheduler: ReduceLROnPlateau knows what better means", "[scheduler]") {
@@ -170,26 +179,32 @@ TEST_CASE("scheduler: a loaded state goes on with the same rates", "[scheduler]"
   using Make = std::function<std::unique_ptr<Scheduler>(Optimizer&)>;
   const std::vector<Make> makers{
       [](Optimizer& o) {
+        return std::make_unique<StepLR>(o, StepLROptions{3, 0.7});
+      },
+      [](Optimizer& o) { return std::make_unique<ExponentialLR>(o, ExponentialLROptions{0.7}); },
+      [](Optimizer& o) { return std::make_unique<LinearLR>(o, LinearLROptions{.total_iters = 6}); },
+      [](Optimizer& o) {
         return std::make_unique<CosineAnnealingLR>(o, CosineAnnealingOptions{4, 0.01});
       },
       [](Optimizer& o) { return std::make_unique<OneCycleLR>(o, OneCycleOptions{.max_lr = 0.3, .total_steps = 12}); },
       [](Optimizer& o) { return std::make_unique<ReduceLROnPlateau>(o, ReduceLROnPlateauOptions{.patience = 1, .cooldown = 2}); }};
-  const Make make = makers[GENERATE(range(std::size_t{0}, std::size_t{3}))];
+  REQUIRE(makers.size() == 6);
+  const Make make = makers[GENERATE(range(std::size_t{0}, std::size_t{6}))];
   const int at = GENERATE(0, 3, 7);
   const auto metric = [](int i) { return i < 2 ? 3.0 - i : 2.0; };
-  Rate whole(0.2), part(0.2), after(0.9);
+  Rate whole({0.2, 0.05}), part({0.2, 0.05}), after({0.9, 0.1});
   const auto a = make(whole), b = make(part);
   for (int i = 0; i < at; ++i) {
     a->step(a->metric() == Metric::none ? 0 : metric(i));
     b->step(metric(i));  // ignored by those that need none
   }
   const auto c = make(after);
-  after.set_lr(part.lr());
+  after.set_lrs(part.lrs());
   c->load_state(b->state());
   for (int i = at; i < 12; ++i) {
     a->step(metric(i));
     c->step(metric(i));
-    CHECK(whole.lr() == after.lr());
+    CHECK(whole.lrs() == after.lrs());
   }
   CHECK(a->state() == c->state());
 }
@@ -205,6 +220,17 @@ TEST_CASE("scheduler: they say when to step", "[scheduler]") {
 TEST_CASE("scheduler: arguments and states are checked", "[scheduler]") {
   Rate o(0.1);
   using P = ReduceLROnPlateauOptions;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH(StepLR(o, {}), Contains("step_size is 0"));
+  CHECK_THROWS_WITH(StepLR(o, {1, -0.5}), Contains("gamma is -0.5"));
+  CHECK_THROWS_WITH(ExponentialLR(o, {}), Contains("gamma is 0"));
+  CHECK_THROWS_WITH(ExponentialLR(o, {nan}), Contains("gamma"));
+  CHECK_THROWS_WITH(LinearLR(o, {.start_factor = 0}), Contains("start_factor is 0"));
+  CHECK_THROWS_WITH(LinearLR(o, {.start_factor = 1.5}), Contains("start_factor is 1.5"));
+  CHECK_THROWS_WITH(LinearLR(o, {.end_factor = -1}), Contains("end_factor is -1"));
+  CHECK_THROWS_WITH(LinearLR(o, {.end_factor = nan}), Contains("end_factor"));
+  CHECK_THROWS_WITH(LinearLR(o, {.total_iters = 0}), Contains("total_iters is 0"));
+  CHECK(o.lr() == 0.1);  // a refused LinearLR leaves it
   CHECK_THROWS_WITH(CosineAnnealingLR(o, {0, 0}), Contains("T_max"));
   CHECK_THROWS_WITH(CosineAnnealingLR(o, {5, -1}), Contains("eta_min"));
   CHECK_THROWS_WITH(OneCycleLR(o, {.max_lr = 0, .total_steps = 5}), Contains("max_lr"));
@@ -220,6 +246,10 @@ TEST_CASE("scheduler: arguments and states are checked", "[scheduler]") {
                     Contains("'num_bad_epochs' is 0.5"));
   CosineAnnealingLR cosine(o, {5, 0});
   CHECK_THROWS_WITH(cosine.load_state(plateau.state()), Contains("CosineAnnealingLR") && Contains("base_lr"));
+  CHECK_THROWS_WITH(cosine.load_state({{"last_epoch", 1}, {"base_lr.0", -1}}), Contains("'base_lr.0' is -1"));
+  CHECK_THROWS_WITH(cosine.load_state({{"last_epoch", -1}, {"base_lr.0", 1}}), Contains("'last_epoch' is -1"));
+  CHECK_THROWS_WITH(cosine.load_state({{"last_epoch", 1}, {"base_lr.0", 1}, {"base_lr.1", 1}}), Contains("'base_lr.1'"));
+  CHECK(cosine.state() == SchedulerState{{"last_epoch", 0}, {"base_lr.0", 0.1}});
   OneCycleLR cycle(o, {.max_lr = 1, .total_steps = 5});
-  CHECK_THROWS_WITH(cycle.load_state({{"last_step", 6}}), Contains("step 6 of 5"));
+  CHECK_THROWS_WITH(cycle.load_state({{"last_epoch", 6}, {"base_lr.0", 1}}), Contains("step 6 of total_steps = 5"));
 }

@@ -105,7 +105,7 @@ struct Clouds {
     const auto begin = all.begin() + i * batch_size;
     const auto end = all.begin() + std::min((i + 1) * batch_size, samples());
     const Tensor rows = from_values(std::vector<std::int64_t>(begin, end), {end - begin});
-    return {index_select(x, rows), index_select(y, rows)};
+    return {index_select(x, 0, rows), index_select(y, 0, rows)};
   }
 };
 

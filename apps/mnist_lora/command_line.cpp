@@ -31,6 +31,11 @@ class HelpFormat final : public CLI::Formatter {
     return option->get_description() + (value.empty() ? "" : " [" + value + "]");
   }
 
+  std::string make_option_usage(const CLI::Option* option) const override {
+    const std::string name = option->get_name() + (option->get_expected_max() > 1 ? "..." : "");
+    return option->get_required() ? name : '[' + name + ']';
+  }
+
   /// CLI11 leaves two empty lines between groups.
   std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
     std::string help = CLI::Formatter::make_help(app, std::move(name), mode);

@@ -8,9 +8,9 @@
 
 #include "apps/mnist_lora/command_line.hpp"
 #include "apps/mnist_lora/digits.hpp"
-#include "apps/mnist_lora/inspect.hpp"
-#include "apps/mnist_lora/models.hpp"
-#include "apps/mnist_lora/predict.hpp"
+#include "apps/mnist_lora/file_commands.hpp"
+#include "apps/mnist_lora/train_command.hpp"
+#include "core/base/version.hpp"
 
 namespace mnist_lora {
 
@@ -22,9 +22,6 @@ std::string given(int argc, const char* const* argv) {
   words.insert(words.end(), argv + std::min(argc, 1), argv + argc);
   return shell_command(words);
 }
-
-/// Files-only commands take all common flags, but show only those that change something.
-void hide(CLI::App& command, const char* flag) { command.get_option(flag)->group(""); }
 
 void add_digits(CLI::App& app, const std::string& command_line) {
   CLI::App* command = app.add_subcommand("digits", "Train a perceptron on some digits, LoRA on the others");
@@ -40,54 +37,21 @@ void add_digits(CLI::App& app, const std::string& command_line) {
   command->callback([options] { run_digits(*options); });
 }
 
-void add_predict(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("predict", "Write the logits of a model for images in a file");
-  const auto options = std::make_shared<PredictOptions>();
-  const auto file = [&](const std::string& flag, std::filesystem::path& path, const std::string& text, const char* type) {
-    return command->add_option(flag, path, text)->type_name(type)->group("Files");
-  };
-  command->add_option("--model", options->model, "Architecture of the weights: " + CLI::detail::join(model_names(), ", "))
-      ->capture_default_str()
-      ->type_name("NAME")
-      ->check(CLI::IsMember(model_names()).description(""))
-      ->group("Files");
-  file("--weights", options->weights, "Safetensors file with the names of PyTorch", "FILE")->required();
-  file("--adapter", options->adapter, "PEFT folder to attach", "DIR");
-  file("--input", options->input, "Holds x [N,1,28,28], used as given", "FILE")->required();
-  file("--output", options->output, "Gets logits [N,10]", "FILE")->required();
-  add_run_options(*command, options->common);
-  hide(*command, "--seed");
-  hide(*command, "--data");
-  describe(*command,
-           {"mnist_lora predict --weights base.safetensors --adapter adapters/lora-r8 --input x.safetensors --output y.safetensors"});
-  command->callback([options] { run_predict(*options); });
-}
-
-void add_inspect(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("inspect", "Show what a safetensors file or an adapter folder holds");
-  struct Options {
-    std::filesystem::path path;
-    bool json = false;
-  };
-  const auto options = std::make_shared<Options>();
-  command->add_option("path", options->path, "Safetensors file or PEFT folder")->required()->type_name("");
-  command->add_flag("--json", options->json, "One JSON object");
-  describe(*command, {"mnist_lora inspect out/digits/adapters/lora-r8"});
-  command->callback([options] { run_inspect(options->path, options->json); });
-}
-
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
   CLI::App app("LoRA experiments on MNIST, with no Python anywhere", "mnist_lora");
-  app.set_version_flag("--version", "mnist_lora " LORA_VERSION, "Print the version and exit");
+  app.set_version_flag("--version", "mnist_lora " + std::string(lora::version()), "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_digits(app, given(argc, argv));
+  add_train(app, argc > 0 ? argv[0] : "mnist_lora", given(argc, argv));
+  add_eval(app);
   add_predict(app);
+  add_merge(app);
   add_inspect(app);
-  describe(app, {"mnist_lora digits --epochs 3", "mnist_lora digits --help"});
+  describe(app, {"mnist_lora digits --epochs 3", "mnist_lora train", "mnist_lora train --help"});
   return run_cli(app, argc, argv);
 }
 

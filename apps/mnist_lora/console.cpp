@@ -9,39 +9,14 @@
 #include <vector>
 
 #include "apps/mnist_lora/text.hpp"
+#include "apps/mnist_lora/text_table.hpp"
 #include "datasets/digits.hpp"
 
 namespace mnist_lora {
 
 namespace {
 
-struct Entry {
-  std::string text;
-  bool strong = false;
-};
-using Line = std::vector<Entry>;
-
-std::size_t column_width(const std::vector<Line>& lines, std::size_t column) {
-  std::size_t width = 0;
-  for (const Line& line : lines) {
-    width = std::max(width, display_width(line[column].text));
-  }
-  return width;
-}
-
-std::string dressed(const std::string& text, std::string_view code, bool colour) {
-  return colour ? std::string("\x1b[").append(code).append("m") + text + "\x1b[0m" : text;
-}
-
-void print_line(std::ostream& out, const std::vector<Line>& lines, std::size_t number, bool colour) {
-  for (std::size_t c = 0; c < lines[number].size(); ++c) {
-    const Entry& entry = lines[number][c];
-    const std::string space(column_width(lines, c) - display_width(entry.text), ' ');
-    const std::string text = number == 0 ? dressed(entry.text, "1", colour) : entry.strong ? dressed(entry.text, "32", colour) : entry.text;
-    const bool last = c + 1 == lines[number].size();
-    out << (c == 0 ? text + space : "  " + space + text) << (last ? "\n" : "");
-  }
-}
+using Line = std::vector<TextCell>;
 
 /// Test digits of the accuracy columns: the tuned ones, the others if there are any, all.
 std::vector<std::string> test_sets(const std::string& tuned) {
@@ -104,9 +79,7 @@ void print_summary(std::ostream& out, const Results& results, const std::string&
   for (const Run& run : results.runs) {
     lines.push_back(line_of(run, accuracies(run, sets), best));
   }
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    print_line(out, lines, i, colour);
-  }
+  print_table(out, lines, 1, colour);
 }
 
 }  // namespace mnist_lora

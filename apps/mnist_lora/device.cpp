@@ -1,6 +1,7 @@
 #include "apps/mnist_lora/device.hpp"
 
 #include "core/base/threads.hpp"
+#include "core/base/version.hpp"
 #include "core/tensor.hpp"
 
 namespace mnist_lora {
@@ -17,7 +18,7 @@ void apply_device(const CommonOptions& options) {
 Results describe_results(const std::string& command, const CommonOptions& options) {
   Results results;
   results.command = command;
-  results.version = LORA_VERSION;
+  results.version = lora::version();
   results.device = "cpu";
   results.threads = lora::num_threads();
   results.seed = options.seed;

@@ -9,6 +9,7 @@ namespace mnist_lora {
 
 namespace {
 
+constexpr std::size_t kOfEachDigit = 4;
 constexpr int kColumns = 8;
 constexpr int kSide = 28;
 constexpr int kTile = 84;     // pixels of the figure for an image: three for each of its own
@@ -61,7 +62,30 @@ std::string one_image(std::size_t i, const Place& at) {
   return "$digit" + std::to_string(i) + " matrix using (" + shift + ":3:3:3 with rgbimage";
 }
 
+void copy_pixels(const ImagePart& images, std::size_t position, GridDigit& digit) {
+  const std::vector<std::uint8_t>& all = images.images->images.values;
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(digit.pixels.size()) * images.indices[position];
+  std::copy(first, first + static_cast<std::ptrdiff_t>(digit.pixels.size()), digit.pixels.begin());
+}
+
 }  // namespace
+
+std::vector<GridDigit> first_digits(const ImagePart& images, const std::vector<lora::Index>& base,
+                                    const std::vector<lora::Index>& adapted) {
+  std::vector<GridDigit> digits;
+  for (int label = 0; label <= 9; ++label) {
+    std::vector<std::size_t> positions = images.positions_of(label);
+    positions.resize(std::min(positions.size(), kOfEachDigit));
+    for (const std::size_t at : positions) {
+      GridDigit& digit = digits.emplace_back();
+      copy_pixels(images, at, digit);
+      digit.label = label;
+      digit.base = static_cast<int>(base[at]);
+      digit.adapted = static_cast<int>(adapted[at]);
+    }
+  }
+  return digits;
+}
 
 Figure digit_grid(const std::vector<GridDigit>& digits, const std::string& adapted_name) {
   const int rows = (static_cast<int>(digits.size()) + kColumns - 1) / kColumns;

@@ -16,7 +16,6 @@
 #include "apps/mnist_lora/train_run.hpp"
 #include "core/base/memory.hpp"
 #include "core/base/rng.hpp"
-#include "datasets/idx.hpp"
 #include "lora/lora.hpp"
 #include "lora/peft_files.hpp"
 #include "models/mlp.hpp"
@@ -27,17 +26,9 @@ namespace mnist_lora {
 namespace {
 
 Settings settings_of(const DigitsOptions& o, const std::filesystem::path& data) {
-  return {{"command", "digits"},
-          {"--seed", std::to_string(o.common.seed)},
-          {"--data", std::filesystem::weakly_canonical(data).string()},
-          {"--batch-size", std::to_string(o.common.batch_size)},
-          {"--lr", o.common.lr == 0 ? "by run" : exact(o.common.lr)},
-          {"--epochs", std::to_string(o.common.epochs)},
-          {"--patience", std::to_string(o.common.patience)},
-          {"--limit", std::to_string(o.common.limit)},
-          {"--base", o.base.str()},
-          {"--tune", o.tune.str()},
-          {"--ranks", format_ranks(o.ranks)}};
+  Settings settings = training_settings("digits", o.common, data);
+  settings.insert({{"--base", o.base.str()}, {"--tune", o.tune.str()}, {"--ranks", format_ranks(o.ranks)}});
+  return settings;
 }
 
 /// All training images that the experiment will ask for, asked for once, and the test files looked for (they are read at the end): what is
@@ -48,8 +39,7 @@ TrainingData checked_data(const DigitsOptions& options, const std::filesystem::p
     data.training(plan.digits, options.common.batch_size);
     data.validation(plan.digits);
   }
-  lora::datasets::find_idx(folder, "t10k-images-idx3-ubyte");
-  lora::datasets::find_idx(folder, "t10k-labels-idx1-ubyte");
+  require_test_files(folder);
   return data;
 }
 
@@ -83,7 +73,7 @@ class Digits {
     story_.base_digits = options_.base.str();
     story_.tuned = options_.tune.str();
     story_.published = digits_published(options_);
-    story_.settings = {{"Command", options_.command_line}, {"Data", data_.string()}, {"Optimizer", "AdamW, one-cycle learning rate"}};
+    story_.settings = {{"Command line", options_.command_line}, {"Data", data_.string()}, {"Optimizer", "AdamW, one-cycle learning rate"}};
     const std::string notice = write_digits_report(workspace_.folder(), results, story_);
     workspace_.close();
     return notice;

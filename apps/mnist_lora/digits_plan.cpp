@@ -1,7 +1,8 @@
 #include "apps/mnist_lora/digits_plan.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "apps/mnist_lora/recipe.hpp"
 
 namespace mnist_lora {
 
@@ -9,21 +10,9 @@ namespace {
 
 using lora::datasets::DigitSet;
 
-/// Peak learning rates and initialisation, chosen by the validation accuracy of seeds 0-4 (docs/experiments.md has the sweep).
-constexpr double kBaseLr = 3e-3;
-constexpr double kBaseDecay = 0.05;
+// Chosen by the validation accuracy of seeds 0-4 (docs/experiments.md has the sweep).
 constexpr double kAllDigitsLr = 3e-3;
-struct RankLr {
-  int up_to_rank;
-  double lr;
-};
-constexpr std::array<RankLr, 7> kTuneLr{{{1, 3e-2}, {2, 2e-2}, {4, 1.5e-2}, {8, 1e-2}, {16, 8e-3}, {32, 6e-3}, {1 << 30, 4e-3}}};
-constexpr double kAdapterDecay = 0.01;
 constexpr int kHeInitRank = 16;  // from here on the wider start is better
-
-double tune_lr(int rank) {
-  return std::find_if(kTuneLr.begin(), kTuneLr.end(), [rank](const RankLr& row) { return rank <= row.up_to_rank; })->lr;
-}
 
 DigitSet both(const DigitsOptions& options) {
   DigitSet all = options.base;
@@ -43,16 +32,16 @@ RunPlan lora_plan(int rank, const DigitSet& digits, const char* suffix, double l
           static_cast<double>(rank),
           digits,
           lr,
-          kAdapterDecay,
+          recipe::kAdapterDecay,
           rank >= kHeInitRank ? lora::LoraInit::he : lora::LoraInit::kaiming};
 }
 
 }  // namespace
 
 std::vector<RunPlan> digits_plan(const DigitsOptions& options) {
-  std::vector<RunPlan> plans{{"base", "none", 0, 0.0, options.base, kBaseLr, kBaseDecay}};
+  std::vector<RunPlan> plans{{"base", "none", 0, 0.0, options.base, recipe::kBaseLr, recipe::kBaseDecay}};
   for (const int rank : options.ranks) {
-    plans.push_back(lora_plan(rank, options.tune, "", tune_lr(rank)));
+    plans.push_back(lora_plan(rank, options.tune, "", recipe::adapter_lr(rank)));
   }
   const int largest = *std::max_element(options.ranks.begin(), options.ranks.end());
   plans.push_back(lora_plan(largest, both(options), "-all", kAllDigitsLr));

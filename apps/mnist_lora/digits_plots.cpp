@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "apps/mnist_lora/axis.hpp"
+#include "apps/mnist_lora/error_bars.hpp"
 #include "apps/mnist_lora/learning_curves.hpp"
 #include "apps/mnist_lora/plot_style.hpp"
 #include "apps/mnist_lora/text.hpp"
-#include "datasets/digits.hpp"
 
 namespace mnist_lora {
 
@@ -86,35 +86,6 @@ std::string rank_plot(const std::vector<RankPoint>& points, double base, bool ba
          rank_labels("4", "right offset 0.6,0.85") + rank_labels("5", "left offset -0.6,0.85") + '\n';
 }
 
-std::string error_data(const TestRow& base, const TestRow& adapted) {
-  std::string out = "$errors << END_OF_ERRORS\n";
-  for (std::size_t d = 0; d < 10; ++d) {
-    out += std::to_string(d) + ' ' + std::to_string(base.errors_per_digit[d]) + ' ' + std::to_string(adapted.errors_per_digit[d]) + '\n';
-  }
-  return out + "END_OF_ERRORS\n";
-}
-
-std::string shade(const std::string& tuned) {
-  std::string out;
-  const auto digits = lora::datasets::DigitSet::parse(tuned);
-  for (int d = 0; d <= 9; ++d) {
-    if (!digits.contains(d)) {
-      continue;
-    }
-    out += "set object rectangle from " + exact(d - 0.5) + ", graph 0 to " + exact(d + 0.5) +
-           ", graph 1 behind fs solid 1 noborder fc rgb " + kShade + '\n';
-  }
-  return out;
-}
-
-std::string bars(const std::string& column, const std::string& shift, const std::string& colour, const std::string& title) {
-  const std::string place = "$errors using ($1" + shift + "):" + column;
-  return place + " with boxes fs solid 1 noborder lc rgb " + colour + " title " + quote(title) + ", " + place + ":(sprintf('%d', $" +
-         column + ")) with labels offset 0,0.6 " + kSmallFont + " textcolor rgb " + kMuted;
-}
-
-std::int64_t most(const TestRow& row) { return *std::max_element(row.errors_per_digit.begin(), row.errors_per_digit.end()); }
-
 const Run* find_run(const Results& results, const std::string& name) {
   const auto found = std::find_if(results.runs.begin(), results.runs.end(), [&](const Run& run) { return run.name == name; });
   return found != results.runs.end() ? &*found : nullptr;
@@ -143,21 +114,12 @@ Figure accuracy_by_rank(const Results& results, const std::string& tuned, const 
 }
 
 Figure errors_by_digit(const Run& base, const Run& adapted, const std::string& tuned) {
-  const TestRow none;
   const TestRow* before = find_test(base, "0-9", true);
   const TestRow* after = find_test(adapted, "0-9", true);
-  before = before != nullptr ? before : &none;
-  after = after != nullptr ? after : &none;
-  Figure figure{
-      "errors_by_digit", "Errors by digit", "Wrong test images; shaded: the digits " + tuned + " that were tuned", "", 900, 400, "", ""};
+  Figure figure =
+      error_bars({{"base", before != nullptr ? *before : TestRow()}, {adapted.name, after != nullptr ? *after : TestRow()}}, tuned);
   figure.caption =
       "Errors on the test images of each digit, by the base and by " + adapted.name + ". The digits that were tuned are shaded.";
-  figure.data = error_data(*before, *after);
-  const double high = std::max(1.15 * static_cast<double>(std::max(most(*before), most(*after))), 5.0);
-  figure.script = place_axes(figure, {64, 64, 880, 320}) + axis_name(figure, 472, "Digit") + shade(tuned) +
-                  "set xrange [-0.5:9.5]\nset yrange [0:" + exact(high) + "]\nset xtics 1 scale 0\nset boxwidth 0.36\nset key at " +
-                  at_pixel(figure, 884, 374) + " right top horizontal\nplot " + bars("2", "-0.2", kGrey, "base") + ", " +
-                  bars("3", "+0.2", kBlue, adapted.name) + '\n';
   return figure;
 }
 

@@ -5,9 +5,7 @@
 #include "apps/mnist_lora/digits_plots.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
 #include "apps/mnist_lora/text.hpp"
-#include "core/base/error.hpp"
-#include "core/base/file.hpp"
-#include "datasets/digits.hpp"
+#include "apps/mnist_lora/write_report.hpp"
 
 namespace mnist_lora {
 
@@ -94,20 +92,7 @@ Report digits_report(const Results& results, const DigitsStory& story) {
 
 std::string write_digits_report(const std::filesystem::path& out, const Results& results, const DigitsStory& story,
                                 const std::string& gnuplot) {
-  Report report = digits_report(results, story);
-  std::string notice;
-  try {
-    const std::vector<Figure> figures = figures_of(results, story);
-    const std::vector<std::string> svgs = render_figures(figures, out / "plots", gnuplot);
-    for (std::size_t i = 0; i < figures.size(); ++i) {
-      report.figures.push_back({figures[i].name, figures[i].caption, svgs[i]});
-    }
-  } catch (const lora::Error& error) {
-    notice = std::string("No figures: ") + error.what();
-    report.notices.push_back(notice);
-  }
-  lora::write_file_atomically(out / "report.html", report_page(report));
-  return notice;
+  return write_report(out, digits_report(results, story), figures_of(results, story), gnuplot);
 }
 
 }  // namespace mnist_lora

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "datasets/idx.hpp"
+
 namespace mnist_lora {
 
 namespace {
@@ -15,11 +17,10 @@ using lora::datasets::Split2;
 
 constexpr double kValidationShare = 0.2;
 constexpr std::uint64_t kSplitStream = 1;
-constexpr Index kEvaluationBatch = 1000;
 
-LoaderOptions evaluation_options() {
+LoaderOptions evaluation_options(std::int64_t batch_size = kEvaluationBatch) {
   LoaderOptions options;
-  options.batch_size = kEvaluationBatch;
+  options.batch_size = batch_size;
   options.shuffle = false;
   return options;
 }
@@ -89,8 +90,32 @@ DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size) cons
 
 DataLoader TrainingData::validation(DigitSet digits) const { return loader(split_.validation, digits, "validate", evaluation_options()); }
 
-DataLoader test_loader(const std::shared_ptr<const ImageSet>& images, DigitSet digits) {
-  return DataLoader(images, lora::datasets::indices_of(*images, digits), evaluation_options());
+std::vector<std::size_t> ImagePart::positions_of(int digit) const {
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    if (images->labels[static_cast<std::size_t>(indices[i])] == digit) {
+      positions.push_back(i);
+    }
+  }
+  return positions;
+}
+
+DataLoader ImagePart::loader(const std::vector<std::size_t>& positions, std::int64_t batch_size) const {
+  std::vector<Index> chosen;
+  for (const std::size_t at : positions) {
+    chosen.push_back(indices[at]);
+  }
+  return DataLoader(images, std::move(chosen), evaluation_options(batch_size));
+}
+
+void require_test_files(const std::filesystem::path& folder) {
+  lora::datasets::find_idx(folder, "t10k-images-idx3-ubyte");
+  lora::datasets::find_idx(folder, "t10k-labels-idx1-ubyte");
+}
+
+ImagePart test_images(const std::filesystem::path& folder, std::int64_t limit) {
+  const auto images = std::make_shared<const ImageSet>(lora::datasets::load_images(folder, lora::datasets::Split::test));
+  return {images, first_images(*images, limit)};
 }
 
 }  // namespace mnist_lora

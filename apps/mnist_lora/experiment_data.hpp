@@ -14,6 +14,20 @@ namespace mnist_lora {
 /// The MNIST that comes with the program: beside the installed program, else in the source tree.
 std::filesystem::path bundled_mnist();
 
+/// Images to a batch where nothing is trained.
+inline constexpr std::int64_t kEvaluationBatch = 1000;
+
+/// Some images of a set.
+struct ImagePart {
+  std::shared_ptr<const lora::datasets::ImageSet> images;
+  std::vector<lora::Index> indices;
+
+  /// Positions in `indices` of those with this digit.
+  std::vector<std::size_t> positions_of(int digit) const;
+  /// Batches of the images at these positions, in this order.
+  lora::datasets::DataLoader loader(const std::vector<std::size_t>& positions, std::int64_t batch_size) const;
+};
+
 /// Training images, split once: a sample that one run validates on is trained on by none.
 class TrainingData {
  public:
@@ -27,6 +41,9 @@ class TrainingData {
   lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size) const;
   /// The digits' validation part, in large batches.
   lora::datasets::DataLoader validation(lora::datasets::DigitSet digits) const;
+  /// All that is trained on, and all that is held out.
+  ImagePart training_part() const { return {images_, split_.train}; }
+  ImagePart validation_part() const { return {images_, split_.validation}; }
 
  private:
   lora::datasets::DataLoader loader(const std::vector<lora::Index>& part, lora::datasets::DigitSet digits, const char* purpose,
@@ -37,7 +54,10 @@ class TrainingData {
   std::uint64_t seed_;
 };
 
-/// Test images of some digits, in file order and large batches.
-lora::datasets::DataLoader test_loader(const std::shared_ptr<const lora::datasets::ImageSet>& images, lora::datasets::DigitSet digits);
+/// Looks for the test files without reading them. @throws lora::Error if one is not there
+void require_test_files(const std::filesystem::path& folder);
+
+/// The first `limit` test images, or all. @throws lora::Error if they are not there
+ImagePart test_images(const std::filesystem::path& folder, std::int64_t limit = 0);
 
 }  // namespace mnist_lora

@@ -48,7 +48,9 @@ std::vector<std::string> looks(const std::vector<const Run*>& runs) {
   std::size_t hue = 0;
   std::vector<std::string> out;
   for (const Run* run : runs) {
-    if (run->adapter == "none") {
+    if (runs.size() == 1) {
+      out.push_back("lc rgb " + kBlue);
+    } else if (run->adapter == "none") {
       out.push_back("dt 2 lc rgb " + kGrey);
     } else if (in_sweep(run)) {
       out.push_back("lc rgb " + sequential_colour(place++ / static_cast<double>(swept - 1)));
@@ -108,7 +110,8 @@ Figure learning_curves(const Results& results) {
   const std::vector<const Run*> runs = drawn_runs(results);
   Figure figure{"learning_curves",
                 "Learning curves",
-                "Each run validates on held-out images of the digits that it is trained on",
+                runs.size() == 1 ? "Validation is on held-out images of the digits that are trained on"
+                                 : "Each run validates on held-out images of the digits that it is trained on",
                 "",
                 900,
                 430,

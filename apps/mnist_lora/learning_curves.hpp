@@ -10,7 +10,7 @@ namespace mnist_lora {
 bool has_epochs(const Results& results);
 
 /// Training loss (left) and validation accuracy (right) of each epoch. Runs of the most common adapter get shades by rank, the base is
-/// dashed grey, the others have hues of their own.
+/// dashed grey, the others have hues of their own. A single run is blue.
 Figure learning_curves(const Results& results);
 
 }  // namespace mnist_lora

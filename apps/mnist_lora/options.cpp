@@ -48,6 +48,19 @@ void path_option(CLI::App& command, const std::string& flag, T& value, const std
   command.add_option(flag, value, text)->group(kRunGroup)->type_name("DIR");
 }
 
+template <class T>
+struct Limits {
+  T low, high;
+};
+constexpr Limits<int> kAnyCount{0, 1'000'000};
+constexpr Limits<std::int64_t> kAnyImages{0, 1'000'000'000};
+constexpr std::int64_t kMostInBatch = 1'000'000;
+
+template <class T>
+CLI::Option* add_count(CLI::App& command, const std::string& flag, T& value, const std::string& text, Limits<T> limits) {
+  return value_option(command, flag, value, text)->type_name("N")->check(between(limits.low, limits.high));
+}
+
 /// `parse` throws lora::Error for what it does not take; at the command line that is bad usage.
 template <class Parse>
 CLI::Option* parsed_option(CLI::App& command, const std::string& flag, const std::string& text, const Parse& parse) {
@@ -93,19 +106,21 @@ void add_run_options(CLI::App& command, CommonOptions& o) {
 }
 
 void add_training_options(CLI::App& command, CommonOptions& o) {
-  const auto count = [&command](const std::string& flag, auto& value, const std::string& text, auto low, auto high) {
-    value_option(command, flag, value, text)->group(kTrainingGroup)->type_name("N")->check(between(low, high));
-  };
-  constexpr std::int64_t kImages = 1'000'000'000;
-  count("--batch-size", o.batch_size, "Images a step", std::int64_t{1}, std::int64_t{1'000'000});
-  CLI::Option* lr = value_option(command, "--lr", o.lr, "Highest learning rate")->group(kTrainingGroup)->type_name("X")->check(positive());
+  add_count(command, "--batch-size", o.batch_size, "Images a step", Limits<std::int64_t>{1, kMostInBatch})->group(kTrainingGroup);
+  CLI::Option* lr = add_positive_option(command, "--lr", o.lr, "Highest learning rate")->group(kTrainingGroup);
   if (o.lr == 0) {
     lr->default_str("by run");
   }
-  count("--epochs", o.epochs, "Passes over the training images", 0, 1'000'000);
-  count("--patience", o.patience, "Stop a run after N epochs without a better validation accuracy; 0: never", 0, 1'000'000);
-  count("--limit", o.limit, "Use N training images at most; 0: all", std::int64_t{0}, kImages);
+  add_count(command, "--epochs", o.epochs, "Passes over the training images", kAnyCount)->group(kTrainingGroup);
+  add_count(command, "--patience", o.patience, "Stop a run after N epochs without a better validation accuracy; 0: never", kAnyCount)
+      ->group(kTrainingGroup);
+  add_count(command, "--limit", o.limit, "Use N training images at most; 0: all", kAnyImages)->group(kTrainingGroup);
   command.add_flag("--resume", o.resume, "Go on with the unfinished experiment in --out")->group(kTrainingGroup);
+}
+
+void add_evaluation_options(CLI::App& command, CommonOptions& o) {
+  add_count(command, "--batch-size", o.batch_size, "Images at a time", Limits<std::int64_t>{1, kMostInBatch})->group(kRunGroup);
+  add_count(command, "--limit", o.limit, "Use the first N images at most; 0: all", kAnyImages)->group(kRunGroup);
 }
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
@@ -117,6 +132,14 @@ CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::v
   return parsed_option(command, flag, text, [&ranks, most](const std::string& value) { ranks = parse_ranks(value, most); })
       ->type_name("LIST")
       ->default_str(format_ranks(ranks));
+}
+
+CLI::Option* add_rank_option(CLI::App& command, const std::string& flag, int& rank, const std::string& text, int most) {
+  return add_count(command, flag, rank, text, Limits<int>{1, most})->group(kExperimentGroup);
+}
+
+CLI::Option* add_positive_option(CLI::App& command, const std::string& flag, double& value, const std::string& text) {
+  return value_option(command, flag, value, text)->group(kExperimentGroup)->type_name("X")->check(positive());
 }
 
 CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, lora::datasets::DigitSet& digits, const std::string& text) {

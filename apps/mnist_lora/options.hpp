@@ -36,7 +36,9 @@ struct CommonOptions {
 void add_run_options(CLI::App& command, CommonOptions& options);
 /// --batch-size --lr --epochs --patience --limit --resume
 void add_training_options(CLI::App& command, CommonOptions& options);
-/// Both of the above.
+/// --batch-size --limit, for commands that train nothing.
+void add_evaluation_options(CLI::App& command, CommonOptions& options);
+/// --device .. and --batch-size ..: all that a training takes.
 void add_common_options(CLI::App& command, CommonOptions& options);
 
 /// `--ranks 1,2,4`: positive integers up to `most`, each once. The value of `ranks` is the default.
@@ -44,6 +46,10 @@ CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::v
                               int most = 4096);
 /// `--tune 5-9`. The value of `digits` is the default.
 CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, lora::datasets::DigitSet& digits, const std::string& text);
+/// `--rank 8`: a positive integer up to `most`.
+CLI::Option* add_rank_option(CLI::App& command, const std::string& flag, int& rank, const std::string& text, int most = 4096);
+/// A finite number above 0.
+CLI::Option* add_positive_option(CLI::App& command, const std::string& flag, double& value, const std::string& text);
 /// `--adapters lora,dora`: names out of `known`, each once. The value of `names` is the default.
 CLI::Option* add_names_option(CLI::App& command, const std::string& flag, std::vector<std::string>& names,
                               const std::vector<std::string>& known, const std::string& text);

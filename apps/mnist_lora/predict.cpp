@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "apps/mnist_lora/device.hpp"
-#include "apps/mnist_lora/models.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/view.hpp"
 #include "core/serialize.hpp"
-#include "lora/peft_files.hpp"
-#include "nn/weights_file.hpp"
 
 namespace mnist_lora {
 
@@ -30,13 +26,13 @@ lora::Tensor read_images(const std::filesystem::path& path) {
 
 /// Logits would take the place of images or weights.
 void require_new_output(const PredictOptions& options) {
-  const std::filesystem::path model = options.adapter / "adapter_model.safetensors";
-  for (const auto& [flag, read] : {std::pair{"--input", options.input}, {"--weights", options.weights}, {"--adapter", model}}) {
-    std::error_code missing;
-    lora::require(!std::filesystem::equivalent(options.output, read, missing), "predict", "--output ", options.output.string(),
-                  " is the file of ", flag, "; give it a name of its own");
-  }
+  std::error_code missing;
+  lora::require(!std::filesystem::equivalent(options.output, options.input, missing), "predict", "--output ", options.output.string(),
+                " is the file of --input; give it a name of its own");
+  require_other_file("--output", options.output, options.files);
 }
+
+}  // namespace
 
 lora::Tensor logits_of(const lora::nn::Module& model, const lora::Tensor& x) {
   const lora::NoGrad no_grad;
@@ -48,18 +44,11 @@ lora::Tensor logits_of(const lora::nn::Module& model, const lora::Tensor& x) {
   return logits;
 }
 
-}  // namespace
-
 void run_predict(const PredictOptions& options) {
   apply_device(options.common);
   require_new_output(options);
-  const auto model = make_model(options.model);
-  lora::nn::load_weights(*model, options.weights);
-  if (!options.adapter.empty()) {
-    lora::load_adapter(*model, options.adapter);
-  }
-  model->eval();
-  const lora::Tensor logits = logits_of(*model, read_images(options.input));
+  const LoadedModel loaded = load_model(options.files);
+  const lora::Tensor logits = logits_of(*loaded.model, read_images(options.input));
   const lora::NamedTensors out{{"logits", logits}};
   lora::save_safetensors(options.output, out);
   if (options.common.json) {

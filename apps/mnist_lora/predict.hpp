@@ -2,17 +2,20 @@
 // Logits of a model for images in a file.
 
 #include <filesystem>
-#include <string>
 
+#include "apps/mnist_lora/model_files.hpp"
 #include "apps/mnist_lora/options.hpp"
 
 namespace mnist_lora {
 
 struct PredictOptions {
   CommonOptions common;
-  std::string model = "mlp";
-  std::filesystem::path weights, adapter, input, output;  ///< adapter: a PEFT folder, or empty
+  ModelFiles files;
+  std::filesystem::path input, output;
 };
+
+/// model(x), in large batches: f32 [N,10].
+lora::Tensor logits_of(const lora::nn::Module& model, const lora::Tensor& x);
 
 /// Reads tensor `x` [N,1,28,28] of the input as it is and writes `logits` f32 [N,10]. @throws lora::Error
 void run_predict(const PredictOptions& options);

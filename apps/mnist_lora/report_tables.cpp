@@ -35,6 +35,10 @@ Column column(const Results& results, std::string header, const Value& value) {
   return out;
 }
 
+std::int64_t count_adapters(const Results& results) {
+  return std::count_if(results.runs.begin(), results.runs.end(), [](const Run& run) { return run.adapter != "none"; });
+}
+
 /// Accuracy without adapters; for the base that is all there is.
 double without_adapters(const Run& run, const std::string& digits) { return test_accuracy(run, digits, run.adapter == "none"); }
 
@@ -54,8 +58,12 @@ std::vector<Column> accuracy_columns(const Results& results, const std::string& 
   if (!others.empty()) {
     columns.push_back(on("Digits " + others_name, others_name));
   }
-  columns.push_back(on("All digits", "0-9"));
-  columns.push_back(column(results, "All, adapter off", [](const Run& run) { return without_adapters(run, "0-9"); }));
+  if (tuned != "0-9") {
+    columns.push_back(on("All digits", "0-9"));
+  }
+  if (count_adapters(results) > 0) {
+    columns.push_back(column(results, "All, adapter off", [](const Run& run) { return without_adapters(run, "0-9"); }));
+  }
   return columns;
 }
 
@@ -63,32 +71,27 @@ std::vector<Column> accuracy_columns(const Results& results, const std::string& 
 bool can_mark(const Results& results, const Column& values) {
   const double best = best_adapter(results, values.values);
   const bool own = values.header.rfind("Published", 0) != 0 && values.header.find("off") == std::string::npos;
-  const auto adapters = std::count_if(results.runs.begin(), results.runs.end(), [](const Run& run) { return run.adapter != "none"; });
-  return own && adapters > 1 && std::isfinite(best);
+  return own && count_adapters(results) > 1 && std::isfinite(best);
 }
 
-std::string share_of(const Run& run, const Run* base) {
-  const bool known = base != nullptr && base->parameters.total > 0;
-  return known ? fixed(100.0 * static_cast<double>(run.parameters.trainable) / static_cast<double>(base->parameters.total), 1) + " %" : "-";
+/// Trained parameters for each of the model's own.
+std::string share_of(const Run& run) {
+  const std::int64_t own = run.parameters.total - run.parameters.added;
+  return own > 0 ? fixed(100.0 * static_cast<double>(run.parameters.trainable) / static_cast<double>(own), 1) + " %" : "-";
 }
 
-std::vector<Cell> run_cells(const Run& run, const Run* base) {
+std::vector<Cell> run_cells(const Run& run) {
   const bool plain = run.adapter == "none";
-  return {{run.name},
-          {run.adapter},
-          {run.train_digits},
-          {plain ? "-" : std::to_string(run.rank)},
-          {grouped(run.parameters.trainable)},
-          {share_of(run, base)}};
+  return {{run.name},     {run.adapter}, {run.train_digits}, {plain ? "-" : std::to_string(run.rank)}, {grouped(run.parameters.trainable)},
+          {share_of(run)}};
 }
 
 }  // namespace
 
 ReportTable runs_table(const Results& results, const std::string& tuned, const Published& published) {
   ReportTable table{"Runs", {"Run", "Adapter", "Trained on", "Rank", "Trainable parameters", "Share of base"}, {}, 3, ""};
-  const Run* base = base_run(results);
   for (const Run& run : results.runs) {
-    table.rows.push_back(run_cells(run, base));
+    table.rows.push_back(run_cells(run));
   }
   for (const Column& values : accuracy_columns(results, tuned, published)) {
     table.header.push_back(values.header);
@@ -100,7 +103,10 @@ ReportTable runs_table(const Results& results, const std::string& tuned, const P
   }
   table.note =
       "Accuracies in per cent; validation is on held-out training images of the run's own digits after the best epoch, the other "
-      "columns are on test images. The best adapter of a column is marked.";
+      "columns are on test images.";
+  if (count_adapters(results) > 1) {
+    table.note += " The best adapter of a column is marked.";
+  }
   if (!published.empty()) {
     table.note += " Published is what others report for the digits that the run was trained on.";
   }
@@ -108,7 +114,8 @@ ReportTable runs_table(const Results& results, const std::string& tuned, const P
 }
 
 ReportTable errors_table(const Results& results) {
-  ReportTable table{"Errors by digit", {"Run"}, {}, 1, "Wrong test images of each digit, with the adapter enabled."};
+  ReportTable table{"Errors by digit", {"Run"}, {}, 1, "Wrong test images of each digit"};
+  table.note += count_adapters(results) > 0 ? ", with the adapter enabled." : ".";
   for (int d = 0; d < 10; ++d) {
     table.header.push_back(std::to_string(d));
   }

@@ -12,7 +12,7 @@
 namespace mnist_lora {
 
 /// One line a run: size, validation, test accuracy on the tuned digits, the others and all with adapters enabled, and on all without them.
-/// The best adapter of each column is marked. `published` values get a column if there are any.
+/// The best of several adapters is marked in each column. `published` values get a column if there are any.
 ReportTable runs_table(const Results& results, const std::string& tuned, const Published& published);
 
 /// Errors on all test images by digit, one line a run, adapters enabled.

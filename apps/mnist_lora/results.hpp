@@ -62,6 +62,7 @@ struct Results {
 
 /// Keys in the documented order. Numbers that are not finite become null.
 nlohmann::ordered_json to_json(const Results& results);
+nlohmann::ordered_json to_json(const TestRow& row);
 
 /// The inverse of to_json; null numbers become NaN, unknown keys are ignored.
 /// @param source named in errors. @throws lora::Error naming the key that is missing or of another type

@@ -23,14 +23,6 @@ Json epoch_json(const EpochRow& row) {
   return {{"epoch", row.epoch}, {"loss", row.loss}, {"lr", row.lr}, {"val_accuracy", row.val_accuracy}, {"seconds", row.seconds}};
 }
 
-Json test_json(const TestRow& row) {
-  return {{"digits", row.digits},
-          {"enabled", row.enabled},
-          {"accuracy", row.accuracy},
-          {"loss", row.loss},
-          {"errors_per_digit", row.errors_per_digit}};
-}
-
 template <class Row>
 Json rows_json(const std::vector<Row>& rows, Json (*one)(const Row&)) {
   Json out = Json::array();
@@ -53,7 +45,7 @@ Json run_json(const Run& run) {
           {"seconds", run.seconds},
           {"peak_bytes", run.peak_bytes},
           {"weight_bytes", run.weight_bytes},
-          {"test", rows_json(run.test, test_json)}};
+          {"test", rows_json<TestRow>(run.test, to_json)}};
 }
 
 /// A value and the path that leads to it, for errors.
@@ -169,6 +161,14 @@ std::string file_text(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+Json to_json(const TestRow& row) {
+  return {{"digits", row.digits},
+          {"enabled", row.enabled},
+          {"accuracy", row.accuracy},
+          {"loss", row.loss},
+          {"errors_per_digit", row.errors_per_digit}};
+}
 
 Json to_json(const Results& results) {
   return {{"command", results.command},

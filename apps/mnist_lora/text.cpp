@@ -33,6 +33,16 @@ std::string exact(double value) {
   return std::string(buffer.data(), end);
 }
 
+std::string short_number(double value) {
+  if (!std::isfinite(value)) {
+    return "-";
+  }
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << std::setprecision(3) << value;
+  return std::move(out).str();
+}
+
 std::string grouped(std::int64_t value) {
   std::string digits = std::to_string(value);
   const std::size_t first = value < 0 ? 1 : 0;

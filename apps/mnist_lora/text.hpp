@@ -13,6 +13,9 @@ std::string fixed(double value, int decimals);
 /// As a plotting program and JSON read it: shortest exact form, `NaN` where not finite.
 std::string exact(double value);
 
+/// Three digits that matter: `0.00123`, `1.23e-06`. Not finite: `-`.
+std::string short_number(double value);
+
 /// `55,050`
 std::string grouped(std::int64_t value);
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "apps/mnist_lora/text.hpp"
 #include "core/base/error.hpp"
 #include "core/base/file.hpp"
 #include "nn/checkpoint.hpp"
@@ -25,6 +26,17 @@ void remove_if_there(const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+Settings training_settings(const std::string& command, const CommonOptions& options, const std::filesystem::path& data) {
+  return {{"command", command},
+          {"--seed", std::to_string(options.seed)},
+          {"--data", std::filesystem::weakly_canonical(data).string()},
+          {"--batch-size", std::to_string(options.batch_size)},
+          {"--lr", options.lr == 0 ? "by run" : exact(options.lr)},
+          {"--epochs", std::to_string(options.epochs)},
+          {"--patience", std::to_string(options.patience)},
+          {"--limit", std::to_string(options.limit)}};
+}
 
 Workspace::Workspace(std::filesystem::path out, const Settings& settings, bool resume) : out_(std::move(out)), settings_(settings) {
   if (resume) {

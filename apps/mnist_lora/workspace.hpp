@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/mnist_lora/options.hpp"
 #include "apps/mnist_lora/results.hpp"
 #include "nn/train_state.hpp"
 
@@ -13,6 +14,9 @@ namespace mnist_lora {
 
 /// What results depend on: option name to value. A resumed experiment must have the same.
 using Settings = std::map<std::string, std::string>;
+
+/// What every training depends on: the command, the data and the flags of CommonOptions.
+Settings training_settings(const std::string& command, const CommonOptions& options, const std::filesystem::path& data);
 
 /// Files of an experiment that is under way. Finished runs are in OUT/progress.json, an interrupted one in OUT/checkpoint.safetensors;
 /// both are gone when the experiment is done.

@@ -204,4 +204,8 @@ Storage::~Storage() {
   }
 }
 
+Scratch::Scratch(std::size_t bytes) : bytes_(bytes), data_(cache().allocate(bytes)) {}
+
+Scratch::~Scratch() { cache().free(data_, bytes_); }
+
 }  // namespace lora

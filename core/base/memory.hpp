@@ -58,4 +58,23 @@ class Storage {
   std::function<void()> release_;  // empty: the memory is the allocator's
 };
 
+/// Uninitialised memory of the CPU while a kernel runs, 64-byte aligned. It comes from the allocator, so it is reused and counted.
+class Scratch {
+ public:
+  /// @throws Error if there is not enough
+  explicit Scratch(std::size_t bytes);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  template <class T>
+  T* ptr() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  std::size_t bytes_;
+  void* data_;
+};
+
 }  // namespace lora

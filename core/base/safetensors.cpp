@@ -1,7 +1,9 @@
 #include "core/base/safetensors.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cctype>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -58,22 +60,73 @@ class HeaderGuard {
   std::vector<std::set<std::string>> keys_;  // of each object that is open
 };
 
+/// Bits of an element of each dtype of the format.
+constexpr std::array<std::pair<std::string_view, Index>, 20> kFormatBits{
+    {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},    {"F8_E5M2", 8},
+     {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16}, {"BF16", 16}, {"I32", 32},
+     {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},    {"I64", 64}, {"U64", 64}}};
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+std::string shape_text(const std::vector<Index>& shape) {
+  std::string text;
+  for (const Index dim : shape) {
+    text += (text.empty() ? "" : ",") + std::to_string(dim);
+  }
+  return '[' + text + ']';
+}
+
+/// Leaves `bytes` alone where the dtype's size is not known. @return false if there are more bits than 63 bits can count
+bool count_bytes(const TensorListing& entry, std::size_t& bytes) {
+  const auto row = std::find_if(kFormatBits.begin(), kFormatBits.end(), [&](const auto& r) { return r.first == entry.dtype; });
+  if (row == kFormatBits.end()) {
+    return true;
+  }
+  Index bits = row->second;
+  bool empty = false;
+  for (const Index dim : entry.shape) {
+    empty = empty || dim == 0;
+    if (__builtin_mul_overflow(bits, dim == 0 ? 1 : dim, &bits)) {
+      return false;
+    }
+  }
+  bytes = empty ? 0 : static_cast<std::size_t>(bits / 8 + (bits % 8 != 0 ? 1 : 0));
+  return true;
+}
+
+/// The entry as one of this library's tensors.
+TensorEntry entry_of(const TensorListing& listing, std::string_view origin) {
+  const auto row = std::find_if(kFormatNames.begin(), kFormatNames.end(), [&](const auto& r) { return r.second == listing.dtype; });
+  require(row != kFormatNames.end(), "safetensors", origin, ": key ", quote_name(listing.name), ": dtype ", quote_name(listing.dtype),
+          " is not supported; supported are F64 F32 F16 BF16 I64 I32 U8 BOOL, convert the tensor before saving it");
+  require(listing.shape.size() <= static_cast<std::size_t>(kMaxDims), "safetensors", origin, ": key ", quote_name(listing.name), ": has ",
+          listing.shape.size(), " axes; at most ", kMaxDims, " are supported");
+  TensorEntry entry{listing.name, row->first, {}, listing.offset, listing.bytes};
+  for (const Index dim : listing.shape) {
+    entry.shape.push_back(dim);
+  }
+  return entry;
+}
+
 /// Reads the header of one file.
 class HeaderReader {
  public:
   HeaderReader(std::span<const std::byte> file, std::string_view origin) : file_(file), origin_(origin) {}
 
-  SafetensorsHeader read() {
+  SafetensorsListing read() {
     const json header = parse(header_text());
-    SafetensorsHeader out;
+    SafetensorsListing out;
     for (const auto& [key, value] : header.items()) {  // in order of name
       if (key == kMetadataKey) {
         out.metadata = read_metadata(value);
       } else {
-        out.entries.push_back(read_entry(key, value));
+        out.tensors.push_back(read_entry(key, value));
       }
     }
-    check_layout(out.entries);
+    check_layout(out.tensors);
     return out;
   }
 
@@ -127,12 +180,12 @@ class HeaderReader {
     return metadata;
   }
 
-  TensorEntry read_entry(const std::string& key, const json& value) {
+  TensorListing read_entry(const std::string& key, const json& value) {
     at_ = "key " + quote_name(key);
     check(value.is_object(), at_, ": must be an object with dtype, shape and data_offsets, got ", value.type_name());
-    TensorEntry entry;
+    TensorListing entry;
     entry.name = key;
-    entry.dtype = read_dtype(field(value, "dtype", json::value_t::string).get_ref<const std::string&>());
+    entry.dtype = field(value, "dtype", json::value_t::string).get_ref<const std::string&>();
     entry.shape = read_shape(field(value, "shape", json::value_t::array));
     read_offsets(field(value, "data_offsets", json::value_t::array), entry);
     return entry;
@@ -145,13 +198,6 @@ class HeaderReader {
     return value;
   }
 
-  DType read_dtype(const std::string& text) const {
-    const auto row = std::find_if(kFormatNames.begin(), kFormatNames.end(), [&](const auto& r) { return r.second == text; });
-    check(row != kFormatNames.end(), at_, ": dtype ", quote_name(text),
-          " is not supported; supported are F64 F32 F16 BF16 I64 I32 U8 BOOL, convert the tensor before saving it");
-    return row->first;
-  }
-
   Index read_count(const json& value, const char* what) const {
     constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMax) {
@@ -160,24 +206,23 @@ class HeaderReader {
     return value.get<Index>();
   }
 
-  Shape read_shape(const json& value) const {
-    check(value.size() <= static_cast<std::size_t>(kMaxDims), at_, ": has ", value.size(), " axes; at most ", kMaxDims, " are supported");
-    Shape shape;
+  std::vector<Index> read_shape(const json& value) const {
+    std::vector<Index> shape;
     for (const json& dim : value) {
       shape.push_back(read_count(dim, "sizes in shape"));
     }
     return shape;
   }
 
-  void read_offsets(const json& value, TensorEntry& entry) const {
+  void read_offsets(const json& value, TensorListing& entry) const {
     check(value.size() == 2, at_, ": data_offsets must be [begin,end], got ", value.size(), " numbers");
     const auto begin = static_cast<std::size_t>(read_count(value[0], "data_offsets"));
     const auto end = static_cast<std::size_t>(read_count(value[1], "data_offsets"));
     check(begin <= end, at_, ": data_offsets [", begin, ",", end, "] end before they begin");
-    std::size_t wanted = 0;
-    check(count_bytes(entry.shape, entry.dtype, wanted), at_, ": the shape ", entry.shape, " has too many elements");
-    check(end - begin == wanted, at_, ": data_offsets [", begin, ",", end, "] hold ", end - begin, " bytes, but ", entry.dtype, entry.shape,
-          " needs ", wanted);
+    std::size_t wanted = end - begin;
+    check(count_bytes(entry, wanted), at_, ": the shape ", shape_text(entry.shape), " has too many elements");
+    check(end - begin == wanted, at_, ": data_offsets [", begin, ",", end, "] hold ", end - begin, " bytes, but ", lower(entry.dtype),
+          shape_text(entry.shape), " needs ", wanted);
     const std::size_t data_bytes = file_.size() - data_begin_;
     check(end <= data_bytes, at_, ": data_offsets [", begin, ",", end, "] are outside of the ", data_bytes,
           " bytes of data; the file is cut short");
@@ -186,15 +231,15 @@ class HeaderReader {
   }
 
   /// The format wants every byte of the data in exactly one tensor.
-  void check_layout(const std::vector<TensorEntry>& entries) const {
-    std::vector<const TensorEntry*> order;
-    for (const TensorEntry& entry : entries) {
+  void check_layout(const std::vector<TensorListing>& entries) const {
+    std::vector<const TensorListing*> order;
+    for (const TensorListing& entry : entries) {
       order.push_back(&entry);
     }
     std::sort(order.begin(), order.end(),
               [](const auto* a, const auto* b) { return std::pair(a->offset, a->bytes) < std::pair(b->offset, b->bytes); });
     std::size_t end = data_begin_;
-    for (const TensorEntry* entry : order) {
+    for (const TensorListing* entry : order) {
       const std::size_t begin = entry->offset;
       check(begin >= end, "key ", quote_name(entry->name), ": begins at byte ", begin - data_begin_,
             " of the data, inside of another tensor; tensors must not overlap");
@@ -213,7 +258,17 @@ class HeaderReader {
 
 }  // namespace
 
-SafetensorsHeader parse_safetensors(std::span<const std::byte> file, std::string_view origin) { return HeaderReader(file, origin).read(); }
+SafetensorsListing list_safetensors(std::span<const std::byte> file, std::string_view origin) { return HeaderReader(file, origin).read(); }
+
+SafetensorsHeader parse_safetensors(std::span<const std::byte> file, std::string_view origin) {
+  SafetensorsListing listing = list_safetensors(file, origin);
+  SafetensorsHeader header;
+  header.metadata = std::move(listing.metadata);
+  for (const TensorListing& tensor : listing.tensors) {
+    header.entries.push_back(entry_of(tensor, origin));
+  }
+  return header;
+}
 
 void check_bool_bytes(std::span<const std::byte> file, const TensorEntry& entry, std::string_view origin) {
   if (entry.dtype != DType::boolean) {

@@ -41,6 +41,24 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> file, std::string
 /// Checks that a BOOL entry holds zeros and ones only; other dtypes pass. @throws Error naming the key and the byte
 void check_bool_bytes(std::span<const std::byte> file, const TensorEntry& entry, std::string_view origin);
 
+/// What a file says of a tensor that need not be one of this library: any dtype, any number of axes.
+struct TensorListing {
+  std::string name;
+  std::string dtype;  ///< in the file's spelling: `F32`, `F8_E4M3`
+  std::vector<Index> shape;
+  std::size_t offset = 0;  ///< from the start of the file
+  std::size_t bytes = 0;
+};
+
+struct SafetensorsListing {
+  std::vector<TensorListing> tensors;  ///< in order of name
+  std::map<std::string, std::string> metadata;
+};
+
+/// Reads and checks the header as parse_safetensors() does, whatever the dtypes are; the size of those that the format does not know is
+/// taken as it is. @throws Error on anything that the format forbids
+SafetensorsListing list_safetensors(std::span<const std::byte> file, std::string_view origin);
+
 /// A tensor to write: its elements in row-major order.
 struct TensorBytes {
   std::string name;

@@ -1,111 +1,81 @@
 // Rows cross_entropy and cross_entropy_grad.
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
-#include "kernels/cpu/math.hpp"
-#include "kernels/cpu/walk.hpp"
+#include "kernels/cpu/lines.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
 namespace {
 
-constexpr Index kLanes = 16;
-
-/// Pieces of whole rows.
-Index row_grain(Index columns) { return std::max<Index>(1, kGrain / 4 / std::max<Index>(1, columns)); }
-
-/// Rows and columns of a matrix, and how to reach them.
-template <class T>
-struct Matrix {
-  T* data;
-  Index row, column;
-  T* at(Index i) const { return data + i * row; }
+/// What a line's target distribution adds: `hit` at the target, `rest` everywhere.
+struct Smoothed {
+  double hit, rest;
+  Smoothed(double smoothing, Index classes) : hit(1.0 - smoothing), rest(smoothing / static_cast<double>(std::max<Index>(1, classes))) {}
 };
 
-template <class T>
-Matrix<const T> matrix(const ConstView& v) {
-  return {v.ptr<T>(), v.strides[0], v.strides[1]};
+template <class T, bool kUnit>
+T loss_of(Index n, const Line<const T, kUnit>& log_probs, Index target, const Smoothed& wanted) {
+  double loss = -wanted.hit * static_cast<double>(log_probs[target]);
+  if (wanted.rest != 0.0) {  // else nothing is added, not even 0 times infinity
+    loss -= wanted.rest * sum_of<T>(n, [&](Index i) { return log_probs[i]; });
+  }
+  return static_cast<T>(loss);
 }
 
-template <class T>
-Matrix<T> matrix(const View& v) {
-  return {v.ptr<T>(), v.strides[0], v.strides[1]};
+template <class T, bool kUnit>
+void losses(const LinePlan<3>& plan, const Smoothed& wanted, const T* log_probs, const Index* target, T* loss) {
+  walk_lines<1>(plan, [=, &plan](Index, const Index(&offset)[3]) {
+    const Index hit = target[offset[1]];
+    loss[offset[2]] = hit < 0 ? T(0) : loss_of(plan.n, Line<const T, kUnit>{log_probs + offset[0], plan.step[0]}, hit, wanted);
+  });
 }
 
-template <class T>
-T largest_of(Index n, const T* x, Index stride) {
-  T largest = -std::numeric_limits<T>::infinity();
-  for (Index i = 0; i < n; ++i) {
-    largest = x[i * stride] > largest ? x[i * stride] : largest;
+/// gx of one line; 0 whatever gy is where the target is ignored.
+template <class T, bool kUnit>
+void grad_line(Index n, const Line<const T, kUnit>& log_probs, Index target, T gy, const Smoothed& wanted, const Line<T, kUnit>& gx) {
+  if (target < 0) {
+    return each(n, [=](Index i) { gx[i] = T(0); });
   }
-  return largest;
+  const T rest = static_cast<T>(wanted.rest);
+  each(n, [=](Index i) { gx[i] = gy * (fast_exp(log_probs[i]) - rest); });
+  gx[target] = gy * ((fast_exp(log_probs[target]) - rest) - static_cast<T>(wanted.hit));
 }
 
-/// Sum of exp(x - shift), a block of lanes at a time; the last block is filled up with exp(-inf) = 0.
-template <class T>
-T sum_of_exp(Index n, const T* x, Index stride, T shift) {
-  T sums[kLanes] = {};
-  for (Index i = 0; i < n; i += kLanes) {
-    T block[kLanes];
-    const Index here = std::min(kLanes, n - i);
-    for (Index j = 0; j < kLanes; ++j) {
-      block[j] = j < here ? x[(i + j) * stride] - shift : -std::numeric_limits<T>::infinity();
-    }
-    for (Index j = 0; j < kLanes; ++j) {
-      sums[j] += fast_exp(block[j]);
-    }
-  }
-  for (Index half = kLanes / 2; half > 0; half /= 2) {
-    for (Index j = 0; j < half; ++j) {
-      sums[j] += sums[j + half];
-    }
-  }
-  return sums[0];
+template <class T, bool kUnit>
+void gradients(const LinePlan<4>& plan, const Smoothed& wanted, const T* log_probs, const Index* target, const T* gy, T* gx) {
+  walk_lines<1>(plan, [=, &plan](Index, const Index(&offset)[4]) {
+    grad_line(plan.n, Line<const T, kUnit>{log_probs + offset[1], plan.step[1]}, target[offset[2]], gy[offset[3]], wanted,
+              Line<T, kUnit>{gx + offset[0], plan.step[0]});
+  });
 }
 
 }  // namespace
 
-void cross_entropy(const Context&, const ConstView& x, const ConstView& target, const View& log_probs, const View& loss) {
-  const Index n = x.shape[0], m = x.shape[1], target_step = target.strides[0], loss_step = loss.strides[0];
-  const Index* wanted = target.ptr<Index>();
+void cross_entropy(const Context& context, double smoothing, const ConstView& x, const ConstView& target, const View& log_probs,
+                   const View& loss) {
+  const int axis = x.shape.ndim() - 1;
+  softmax(context, true, axis, x, log_probs);
+  const LinePlan<3> plan = plan_lines(x.shape, axis, {&log_probs.strides, &target.strides, &loss.strides});
+  const Smoothed wanted(smoothing, plan.n);
   visit_real(x.dtype, [&]<class T>(Tag<T>) {
-    const auto in = matrix<T>(x);
-    const auto out = matrix<T>(log_probs);
-    T* losses = loss.ptr<T>();
-    parallel_for(n, row_grain(m), [=](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        const T* row = in.at(i);
-        T* to = out.at(i);
-        const T shift = largest_of(m, row, in.column);
-        const T log_sum = std::log(sum_of_exp(m, row, in.column, shift));
-        for (Index j = 0; j < m; ++j) {
-          to[j * out.column] = (row[j * in.column] - shift) - log_sum;
-        }
-        losses[i * loss_step] = -to[wanted[i * target_step] * out.column];
-      }
-    });
+    if (plan.step[0] == 1) {
+      losses<T, true>(plan, wanted, log_probs.ptr<T>(), target.ptr<Index>(), loss.ptr<T>());
+    } else {
+      losses<T, false>(plan, wanted, log_probs.ptr<T>(), target.ptr<Index>(), loss.ptr<T>());
+    }
   });
 }
 
-void cross_entropy_grad(const Context&, const ConstView& log_probs, const ConstView& target, const ConstView& gy, const View& gx) {
-  const Index n = gx.shape[0], m = gx.shape[1], target_step = target.strides[0], gy_step = gy.strides[0];
-  const Index* wanted = target.ptr<Index>();
+void cross_entropy_grad(const Context&, double smoothing, const ConstView& log_probs, const ConstView& target, const ConstView& gy,
+                        const View& gx) {
+  const LinePlan<4> plan = plan_lines(gx.shape, gx.shape.ndim() - 1, {&gx.strides, &log_probs.strides, &target.strides, &gy.strides});
+  const Smoothed wanted(smoothing, plan.n);
   visit_real(gx.dtype, [&]<class T>(Tag<T>) {
-    const auto in = matrix<T>(log_probs);
-    const auto out = matrix<T>(gx);
-    const T* scales = gy.ptr<T>();
-    parallel_for(n, row_grain(m), [=](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        const T* row = in.at(i);
-        T* to = out.at(i);
-        const T scale = scales[i * gy_step];
-        const Index hit = wanted[i * target_step];
-        each(m, [=](Index j) { to[j * out.column] = scale * (fast_exp(row[j * in.column]) - (j == hit ? T(1) : T(0))); });
-      }
-    });
+    if (plan.step[0] == 1 && plan.step[1] == 1) {
+      gradients<T, true>(plan, wanted, log_probs.ptr<T>(), target.ptr<Index>(), gy.ptr<T>(), gx.ptr<T>());
+    } else {
+      gradients<T, false>(plan, wanted, log_probs.ptr<T>(), target.ptr<Index>(), gy.ptr<T>(), gx.ptr<T>());
+    }
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/base/dtype.hpp"
 #include "kernels/pointwise_ops.hpp"
+#include "kernels/reduce_ops.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
 
@@ -48,6 +49,16 @@ template <class F>
 #define CASE(name) \
   case BinaryOp::name: return f(Tag<kernels::binary::name>{});
     LORA_BINARY_OPS(CASE)
+#undef CASE
+  }
+}
+
+template <class F>
+[[gnu::always_inline]] inline void visit_op(ReduceOp op, const F& f) {
+  switch (op) {
+#define CASE(name) \
+  case ReduceOp::name: return f(Tag<kernels::reduction::name>{});
+    LORA_REDUCE_OPS(CASE)
 #undef CASE
   }
 }

@@ -1,4 +1,4 @@
-// Rows unary, unary_grad, binary and affine.
+// Rows unary, unary_grad, binary, affine and clamp.
 
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
@@ -59,6 +59,15 @@ void unary(const Context&, UnaryOp op, const ConstView& x, const View& y) {
 void affine(const Context&, double scale, double shift, const ConstView& x, const View& y) {
   visit_real(x.dtype, [&]<class T>(Tag<T>) {
     map<true, T>(x, y, [a = static_cast<T>(scale), b = static_cast<T>(shift)](T value) { return mul_add(a, value, b); });
+  });
+}
+
+void clamp(const Context&, double low, double high, const ConstView& x, const View& y) {
+  visit_real(x.dtype, [&]<class T>(Tag<T>) {
+    map<true, T>(x, y, [a = static_cast<T>(low), b = static_cast<T>(high)](T value) {
+      const T raised = value < a ? a : value;
+      return raised > b ? b : raised;
+    });
   });
 }
 

@@ -1,187 +1,202 @@
-// Rows sum and argmax. Sums are taken in double, so that a million f32 values lose nothing.
+// Rows sum, reduce, reduce_ties, var and arg_reduce. Sums are taken in double, so that a million f32 values lose nothing.
 
-#include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
-#include "kernels/cpu/walk.hpp"
+#include "kernels/cpu/math.hpp"
+#include "kernels/cpu/reduce_plan.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
 namespace {
 
-constexpr Index kBlock = 64;     // neighbouring sums made together
-constexpr Index kMaxParts = 64;  // blocks times parts of a split sum: their partial sums lie on the stack
-constexpr Index kLanes = 16;     // independent chains of additions within one sum
+constexpr double kInf = std::numeric_limits<double>::infinity();
 
-/// x as sums to make (`kept`: x, then y) times values to add in each (`reduced`).
-struct SumPlan {
-  Walk<2> kept;
-  Walk<1> reduced;
-  bool along_rows = false;  // one sum at a time over contiguous values, else blocks of neighbouring sums
-  Index width = 1;          // sums in a block
-  Index blocks_in_row = 1, blocks = 0;
-  Index parts = 1;  // pieces that each sum is cut into
+/// The larger of two values, or a NaN among them.
+template <class T>
+[[gnu::always_inline]] inline T larger(T a, T b) {
+  return b > a || b != b ? b : a;
+}
+
+template <class T>
+[[gnu::always_inline]] inline T magnitude(T x) {
+  return x < T(0) ? -x : x;
+}
+
+/// Steps that add up in double.
+struct Adding {
+  template <class T>
+  using Acc = double;
+  template <class T>
+  using Center = T;
+  static constexpr bool kCentered = false;
+  static constexpr double kStart = 0.0;
+  static double join(double a, double b) { return a + b; }
 };
 
-/// By the sizes alone, how many pieces the sums are cut into so that several threads have work.
-Index parts_of(const SumPlan& plan) {
-  const Index work = plan.kept.numel * plan.reduced.numel;
-  if (plan.blocks >= 8 || work <= 2 * kGrain) {
-    return 1;
+struct Sum : Adding {
+  template <class T>
+  static double put(double total, T x, T) {
+    return total + static_cast<double>(x);
   }
-  return std::clamp<Index>(work / (plan.blocks * 2 * kGrain), 1, kMaxParts / plan.blocks);
-}
-
-SumPlan plan_sum(const ConstView& x, const View& y) {
-  SumPlan plan;
-  for (int i = 0; i < x.shape.ndim(); ++i) {
-    if (y.shape[i] == 1) {
-      plan.reduced.add(x.shape[i], {x.strides[i]});
-    } else {
-      plan.kept.add(x.shape[i], {x.strides[i], y.strides[i]});
-    }
-  }
-  plan.kept.finish();
-  plan.reduced.finish();
-  plan.along_rows = plan.kept.numel == 1 || (plan.reduced.inner_stride(0) == 1 && plan.reduced.inner_size() >= kLanes);
-  if (plan.kept.numel > 0) {
-    plan.width = plan.along_rows ? 1 : kBlock;
-    plan.blocks_in_row = (plan.kept.inner_size() - 1) / plan.width + 1;
-    plan.blocks = plan.kept.numel / plan.kept.inner_size() * plan.blocks_in_row;
-    plan.parts = parts_of(plan);
-  }
-  return plan;
-}
-
-/// Sum of n contiguous values.
-template <class T>
-double sum_contiguous(Index n, const T* x) {
-  double lanes[2 * kLanes] = {};
-  Index i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    for (Index j = 0; j < 2 * kLanes; ++j) {
-      lanes[j] += static_cast<double>(x[i + j]);
-    }
-  }
-  for (Index j = 0; i < n; ++i, ++j) {
-    lanes[j] += static_cast<double>(x[i]);
-  }
-  for (Index half = kLanes; half > 0; half /= 2) {
-    for (Index j = 0; j < half; ++j) {
-      lanes[j] += lanes[j + half];
-    }
-  }
-  return lanes[0];
-}
-
-/// total[j] += x[i * step + j * next] for all i < n; `width` neighbouring sums, kBlock of them unrolled.
-template <class T>
-void add_columns(Index n, const T* x, Index step, Index width, Index next, double* total) {
-  if (width == kBlock && next == 1) {
-    double sums[kBlock];
-    std::copy_n(total, kBlock, sums);
-    for (Index i = 0; i < n; ++i, x += step) {
-      for (Index j = 0; j < kBlock; ++j) {
-        sums[j] += static_cast<double>(x[j]);
-      }
-    }
-    std::copy_n(sums, kBlock, total);
-    return;
-  }
-  for (Index i = 0; i < n; ++i) {
-    for (Index j = 0; j < width; ++j) {
-      total[j] += static_cast<double>(x[i * step + j * next]);
-    }
-  }
-}
-
-/// One block of sums over part `part` of their values, into total[0..width-1].
-template <class T>
-void sum_part(const SumPlan& plan, const T* x, Index width, Index part, double* total) {
-  std::fill_n(total, width, 0.0);
-  const Index n = plan.reduced.numel, size = (n - 1) / plan.parts + 1;
-  const Index begin = std::min(n, part * size), end = std::min(n, begin + size);
-  if (begin == end) {
-    return;
-  }
-  const Index step = plan.reduced.inner_stride(0), next = plan.kept.inner_stride(0);
-  walk_range(plan.reduced, begin, end, [&](Index count, const Index(&offset)[1]) {
-    if (width == 1 && step == 1) {
-      *total += sum_contiguous(count, x + offset[0]);
-    } else {
-      add_columns(count, x + offset[0], step, width, next, total);
-    }
-  });
-}
-
-/// Sums of block `block`: where they start in x and y, and how many they are.
-struct Block {
-  Index x, y, width;
 };
 
-Block block_at(const SumPlan& plan, Index block) {
-  const Index inner = plan.kept.inner_size();
-  const Index row = block / plan.blocks_in_row, column = block % plan.blocks_in_row * plan.width;
-  Block result{0, 0, std::min(plan.width, inner - column)};
-  walk_range(plan.kept, row * inner + column, row * inner + column + 1, [&](Index, const Index(&offset)[2]) {
-    result.x = offset[0];
-    result.y = offset[1];
+struct AbsSum : Adding {
+  template <class T>
+  static double put(double total, T x, T) {
+    return total + static_cast<double>(magnitude(x));
+  }
+};
+
+struct SquareSum : Adding {
+  template <class T>
+  static double put(double total, T x, T) {
+    return mul_add(static_cast<double>(x), static_cast<double>(x), total);
+  }
+};
+
+struct ExpSum : Adding {
+  static constexpr bool kCentered = true;
+  template <class T>
+  static double put(double total, T x, T center) {
+    return total + static_cast<double>(fast_exp(x - center));
+  }
+};
+
+struct DeviationSum : Adding {
+  template <class T>
+  using Center = double;
+  static constexpr bool kCentered = true;
+  template <class T>
+  static double put(double total, T x, double center) {
+    const double deviation = static_cast<double>(x) - center;
+    return mul_add(deviation, deviation, total);
+  }
+};
+
+/// Elements that tie for the result, the center.
+template <class Op>
+struct Hits : Adding {
+  static constexpr bool kCentered = true;
+  template <class T>
+  static double put(double total, T x, T center) {
+    return total + (Op::hit(x, center) ? 1.0 : 0.0);
+  }
+};
+
+/// Steps that choose one value.
+struct Choosing {
+  template <class T>
+  using Acc = T;
+  template <class T>
+  using Center = T;
+  static constexpr bool kCentered = false;
+};
+
+struct Largest : Choosing {
+  static constexpr double kStart = -kInf;
+  template <class T>
+  static T put(T total, T x, T) {
+    return larger(total, x);
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return larger(a, b);
+  }
+};
+
+struct Smallest : Choosing {
+  static constexpr double kStart = kInf;
+  template <class T>
+  static T put(T total, T x, T) {
+    return -larger(-total, -x);
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return -larger(-a, -b);
+  }
+};
+
+struct LargestMagnitude : Choosing {
+  static constexpr double kStart = 0.0;
+  template <class T>
+  static T put(T total, T x, T) {
+    return larger(total, magnitude(x));
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return larger(a, b);
+  }
+};
+
+constexpr auto kNoCenter = [](const Block&, const void*) {};
+
+/// y = finish(result), for reductions in one pass.
+template <class Step, class T, class Finish>
+void reduce_to(const ReducePlan& plan, const T* x, T* y, const Finish& finish) {
+  const Index step = plan.kept.inner_stride(1);
+  reduce_all<Step>(plan, x, kNoCenter, [=, &finish](const Block& block, const Center<Step, T>*, const Acc<Step, T>* total) {
+    for (Index j = 0; j < block.width; ++j) {
+      y[block.y + j * step] = static_cast<T>(finish(total[j]));
+    }
   });
-  return result;
+}
+
+/// log(sum(exp(x))), shifted by the maximum; where that is infinite, the sum itself is 0, infinite or NaN.
+template <class T>
+void logsumexp_to(const ReducePlan& plan, const T* x, T* y) {
+  const auto shift = [](T largest) { return magnitude(largest) < std::numeric_limits<T>::infinity() ? largest : T(0); };
+  const Index step = plan.kept.inner_stride(1);
+  reduce_twice<Largest, ExpSum>(plan, x, shift, [=](const Block& block, const T* center, const double* total) {
+    for (Index j = 0; j < block.width; ++j) {
+      y[block.y + j * step] = static_cast<T>(std::log(total[j]) + static_cast<double>(center[j]));
+    }
+  });
 }
 
 template <class T>
-void write_block(const SumPlan& plan, const Block& block, const double* total, double scale, T* y) {
-  for (Index j = 0; j < block.width; ++j) {
-    y[block.y + j * plan.kept.inner_stride(1)] = static_cast<T>(scale * total[j]);
+void reduce_by(ReduceOp op, const ReducePlan& plan, const T* x, T* y) {
+  const auto same = [](auto total) { return total; };
+  switch (op) {
+    case ReduceOp::max: return reduce_to<Largest>(plan, x, y, same);
+    case ReduceOp::min: return reduce_to<Smallest>(plan, x, y, same);
+    case ReduceOp::norm1: return reduce_to<AbsSum>(plan, x, y, same);
+    case ReduceOp::norm2: return reduce_to<SquareSum>(plan, x, y, [](double total) { return std::sqrt(total); });
+    case ReduceOp::norm_inf: return reduce_to<LargestMagnitude>(plan, x, y, same);
+    case ReduceOp::logsumexp: return logsumexp_to(plan, x, y);
   }
 }
 
-/// Every sum by one thread.
-template <class T>
-void sum_whole(const SumPlan& plan, double scale, const T* x, T* y) {
-  const Index grain = std::max<Index>(1, kGrain / std::max<Index>(1, plan.reduced.numel * plan.width));
-  parallel_for(plan.blocks, grain, [&](Index begin, Index end) {
-    for (Index b = begin; b < end; ++b) {
-      const Block block = block_at(plan, b);
-      double total[kBlock];
-      sum_part(plan, x + block.x, block.width, 0, total);
-      write_block(plan, block, total, scale, y);
-    }
-  });
+template <class Op, class T>
+void count_hits(const ConstView& x, const ConstView& y, const View& count) {
+  const ReducePlan plan = plan_reduction(x, count);
+  const Index step = plan.kept.inner_stride(1);
+  const T* wanted = y.ptr<T>();
+  T* to = count.ptr<T>();
+  reduce_all<Hits<Op>>(
+      plan, x.ptr<T>(),
+      [=](const Block& block, T* center) {
+        for (Index j = 0; j < block.width; ++j) {
+          center[j] = wanted[block.y + j * step];
+        }
+      },
+      [=](const Block& block, const T*, const double* total) {
+        for (Index j = 0; j < block.width; ++j) {
+          to[block.y + j * step] = static_cast<T>(total[j]);
+        }
+      });
 }
 
-/// Few sums of many values: parts side by side, then added in order.
-template <class T>
-void sum_in_parts(const SumPlan& plan, double scale, const T* x, T* y) {
-  double partial[kMaxParts][kBlock];
-  parallel_for(plan.blocks * plan.parts, 1, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const Block block = block_at(plan, i / plan.parts);
-      sum_part(plan, x + block.x, block.width, i % plan.parts, partial[i]);
-    }
-  });
-  for (Index b = 0; b < plan.blocks; ++b) {
-    const Block block = block_at(plan, b);
-    double* total = partial[b * plan.parts];
-    for (Index part = 1; part < plan.parts; ++part) {
-      for (Index j = 0; j < block.width; ++j) {
-        total[j] += partial[b * plan.parts + part][j];
-      }
-    }
-    write_block(plan, block, total, scale, y);
-  }
-}
-
-/// Index of the first largest of n values; NaN counts as largest.
-template <class T>
-Index first_largest(Index n, const T* x, Index stride) {
+/// Index of the first of n values that `before` puts before all others; NaN comes before all.
+template <class T, class Before>
+Index first_of(Index n, const T* x, Index stride, const Before& before) {
   Index best = 0;
-  T largest = x[0];
+  T chosen = x[0];
   for (Index i = 1; i < n; ++i) {
     const T value = x[i * stride];
-    if (value > largest || (value != value && largest == largest)) {
-      largest = value;
+    if (before(value, chosen) || (value != value && chosen == chosen)) {
+      chosen = value;
       best = i;
     }
   }
@@ -191,24 +206,51 @@ Index first_largest(Index n, const T* x, Index stride) {
 }  // namespace
 
 void sum(const Context&, double scale, const ConstView& x, const View& y) {
-  const SumPlan plan = plan_sum(x, y);
+  const ReducePlan plan = plan_reduction(x, y);
+  visit_real(x.dtype,
+             [&]<class T>(Tag<T>) { reduce_to<Sum>(plan, x.ptr<T>(), y.ptr<T>(), [scale](double total) { return scale * total; }); });
+}
+
+void reduce(const Context&, ReduceOp op, const ConstView& x, const View& y) {
+  const ReducePlan plan = plan_reduction(x, y);
+  visit_real(x.dtype, [&]<class T>(Tag<T>) { reduce_by(op, plan, x.ptr<T>(), y.ptr<T>()); });
+}
+
+void reduce_ties(const Context&, ReduceOp op, const ConstView& x, const ConstView& y, const View& count) {
   visit_real(x.dtype, [&]<class T>(Tag<T>) {
-    if (plan.parts == 1) {
-      sum_whole(plan, scale, x.ptr<T>(), y.ptr<T>());
+    if (op == ReduceOp::norm_inf) {
+      count_hits<reduction::norm_inf, T>(x, y, count);
     } else {
-      sum_in_parts(plan, scale, x.ptr<T>(), y.ptr<T>());
+      count_hits<reduction::max, T>(x, y, count);
     }
   });
 }
 
-void argmax(const Context&, const ConstView& x, const View& y) {
+void var(const Context&, double scale, const ConstView& x, const View& mean, const View& y) {
+  const ReducePlan plan = plan_reduction(x, y);
+  const Index step = plan.kept.inner_stride(1);
+  const auto to_mean = [n = static_cast<double>(plan.reduced.numel)](double total) { return total / n; };
+  double* means = mean.ptr<double>();
+  visit_real(x.dtype, [&]<class T>(Tag<T>) {
+    reduce_twice<Sum, DeviationSum>(plan, x.ptr<T>(), to_mean,
+                                    [=, to = y.ptr<T>()](const Block& block, const double* center, const double* total) {
+                                      for (Index j = 0; j < block.width; ++j) {
+                                        means[block.y + j * step] = center[j];
+                                        to[block.y + j * step] = static_cast<T>(scale * total[j]);
+                                      }
+                                    });
+  });
+}
+
+void arg_reduce(const Context&, ReduceOp op, const ConstView& x, const View& y) {
   const Index n = x.shape[0], m = x.shape[1], row = x.strides[0], column = x.strides[1], out = y.strides[0];
   visit_real(x.dtype, [&]<class T>(Tag<T>) {
     const T* from = x.ptr<T>();
     Index* to = y.ptr<Index>();
     parallel_for(n, std::max<Index>(1, kGrain / std::max<Index>(1, m)), [=](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
-        to[i * out] = first_largest(m, from + i * row, column);
+        to[i * out] = op == ReduceOp::min ? first_of(m, from + i * row, column, [](T a, T b) { return a < b; })
+                                          : first_of(m, from + i * row, column, [](T a, T b) { return a > b; });
       }
     });
   });

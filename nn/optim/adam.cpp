@@ -1,10 +1,8 @@
 #include "nn/optim/adam.hpp"
 
-#include <cmath>
-#include <map>
-
 #include "core/autograd.hpp"
 #include "core/ops/optim.hpp"
+#include "nn/optim/state_reader.hpp"
 
 namespace lora::optim {
 
@@ -18,71 +16,40 @@ void check_options(const std::string& where, const AdamOptions& o) {
   require(o.weight_decay >= 0, where, "weight_decay is ", o.weight_decay, "; it must be 0 or more");
 }
 
-/// Takes tensors out of a state by name, and tells what is wrong with them.
-class StateReader {
- public:
-  StateReader(const std::string& where, const NamedTensors& state) : where_(where) {
-    for (const auto& [name, tensor] : state) {
-      const bool fresh = left_.emplace(name, tensor).second;
-      require(fresh, where_, "the state has '", name, "' twice");
-    }
-  }
-  bool has(const std::string& name) const { return left_.count(name) != 0; }
-  Tensor take(const std::string& name, const Shape& shape, DType dtype) {
-    const auto it = left_.find(name);
-    require(it != left_.end(), where_, "the state lacks '", name, "'; it is of another optimizer or damaged");
-    const Tensor tensor = it->second;
-    require(tensor.shape() == shape && tensor.dtype() == dtype, where_, "state '", name, "' is ", tensor, ", the parameters need ", dtype,
-            shape, "; it is of another model");
-    left_.erase(it);
-    return tensor;
-  }
-  void expect_empty() const {
-    require(left_.empty(), where_, "the state has '", left_.empty() ? "" : left_.begin()->first,
-            "', which these parameters have no use for; it is of another optimizer or model");
-  }
-
- private:
-  std::string where_;
-  std::map<std::string, Tensor> left_;
-};
-
-Tensor copy_shaped_as(const Tensor& parameter, const Tensor& values) {
-  Tensor copy = empty_like(parameter.detach());
-  copy.copy_(values);
-  return copy;
-}
+AdamOptions adam_options(const AdamWOptions& o) { return {o.lr, o.betas, o.eps, o.weight_decay, o.amsgrad, o.maximize}; }
 
 }  // namespace
 
-Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options) : Adam("Adam", std::move(parameters), options, false) {}
+Adam::Adam(const std::vector<Tensor>& parameters, const AdamOptions& options) : Adam("Adam", parameters, options, false) {}
 
-Adam::Adam(std::string name, std::vector<Tensor> parameters, const AdamOptions& options, bool decoupled)
-    : Optimizer(std::move(name), std::move(parameters), options.lr), options_(options), decoupled_(decoupled) {
-  check_options(Optimizer::name(), options_);
+Adam::Adam(std::string name, const std::vector<Tensor>& parameters, const AdamOptions& options, bool decoupled)
+    : Optimizer(std::move(name)), decoupled_(decoupled) {
+  Adam::add_param_group(parameters, options);
+}
+
+void Adam::add_param_group(const std::vector<Tensor>& parameters, const AdamOptions& options) {
+  check_options(name(), options);
+  add_group(parameters, options.lr);
+  options_.push_back(options);
   moments_.resize(Optimizer::parameters().size());
 }
 
-void Adam::step() {
-  const NoGrad off;
-  for (std::size_t i = 0; i < moments_.size(); ++i) {
-    Tensor p = parameters()[i];
-    const Tensor g = p.grad();
-    if (!g.defined()) {
-      continue;
-    }
-    Moments& a = moments_[i];
-    if (a.steps == 0) {
-      a.m = zeros_like(p.detach());
-      a.v = zeros_like(p.detach());
-    }
-    ++a.steps;
-    adam_step_({lr(), options_.betas[0], options_.betas[1], options_.eps, options_.weight_decay, a.steps, decoupled_}, g, p, a.m, a.v);
+void Adam::update(std::size_t i, std::size_t group, const Tensor& grad) {
+  const AdamOptions& o = options_[group];
+  Tensor p = parameters()[i];
+  Moments& a = moments_[i];
+  if (a.steps == 0) {
+    a.m = zeros_like(p.detach());
+    a.v = zeros_like(p.detach());
+    a.max_v = o.amsgrad ? zeros_like(p.detach()) : Tensor();
   }
+  ++a.steps;
+  const AdamStepOptions step{lr(group), o.betas[0], o.betas[1], o.eps, o.weight_decay, a.steps, decoupled_, o.maximize};
+  adam_step_(step, grad, p, a.m, a.v, o.amsgrad ? &a.max_v : nullptr);
 }
 
 NamedTensors Adam::state() const {
-  NamedTensors state{{"lr", full({1}, lr(), DType::f64)}};
+  NamedTensors state{{"lr", lr_state()}};
   for (std::size_t i = 0; i < moments_.size(); ++i) {
     const Moments& a = moments_[i];
     if (a.steps == 0) {
@@ -92,6 +59,9 @@ NamedTensors Adam::state() const {
     state.emplace_back("exp_avg" + place, a.m);
     state.emplace_back("exp_avg_sq" + place, a.v);
     state.emplace_back("step" + place, from_values(std::vector<std::int64_t>{a.steps}, {1}));
+    if (a.max_v.defined()) {
+      state.emplace_back("max_exp_avg_sq" + place, a.max_v);
+    }
   }
   return state;
 }
@@ -99,7 +69,7 @@ NamedTensors Adam::state() const {
 void Adam::load_state(const NamedTensors& state) {
   const NoGrad off;
   StateReader reader(name(), state);
-  const double lr = reader.take("lr", {1}, DType::f64).item<double>();
+  const std::vector<double> lrs = reader.take_lrs(num_groups());
   std::vector<Moments> moments(moments_.size());
   for (std::size_t i = 0; i < moments.size(); ++i) {
     const std::string place = "." + std::to_string(i);
@@ -107,17 +77,22 @@ void Adam::load_state(const NamedTensors& state) {
       continue;  // this parameter had not been moved
     }
     const Tensor& p = parameters()[i];
-    moments[i].m = copy_shaped_as(p, reader.take("exp_avg" + place, p.shape(), p.dtype()));
-    moments[i].v = copy_shaped_as(p, reader.take("exp_avg_sq" + place, p.shape(), p.dtype()));
-    moments[i].steps = reader.take("step" + place, {1}, DType::i64).item<std::int64_t>();
-    require(moments[i].steps > 0, name(), "state 'step", place, "' is ", moments[i].steps, "; it must be 1 or more");
+    Moments& a = moments[i];
+    a.m = reader.take_like("exp_avg" + place, p);
+    a.v = reader.take_like("exp_avg_sq" + place, p);
+    a.steps = reader.take("step" + place, {1}, DType::i64).item<std::int64_t>();
+    a.max_v = options_[group_of(i)].amsgrad ? reader.take_like("max_exp_avg_sq" + place, p) : Tensor();
+    require(a.steps > 0, name(), "state 'step", place, "' is ", a.steps, "; it must be 1 or more");
   }
   reader.expect_empty();
-  set_lr(lr);
+  set_lrs(lrs);
   moments_ = std::move(moments);
 }
 
-AdamW::AdamW(std::vector<Tensor> parameters, const AdamWOptions& o)
-    : Adam("AdamW", std::move(parameters), {o.lr, o.betas, o.eps, o.weight_decay}, true) {}
+AdamW::AdamW(const std::vector<Tensor>& parameters, const AdamWOptions& options) : Adam("AdamW", parameters, adam_options(options), true) {}
+
+void AdamW::add_param_group(const std::vector<Tensor>& parameters, const AdamWOptions& options) {
+  Adam::add_param_group(parameters, adam_options(options));
+}
 
 }  // namespace lora::optim

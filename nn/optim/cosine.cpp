@@ -1,6 +1,5 @@
 #include "nn/optim/cosine.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -11,31 +10,20 @@ constexpr const char* kName = "CosineAnnealingLR";
 }
 
 CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, const CosineAnnealingOptions& options)
-    : Scheduler(optimizer), options_(options), base_lr_(optimizer.lr()) {
+    : LRScheduler(kName, optimizer), options_(options) {
   require(options.T_max >= 1, kName, "T_max is ", options.T_max, "; it must be 1 or more (epochs)");
   require(options.eta_min >= 0, kName, "eta_min is ", options.eta_min, "; it must be 0 or more");
 }
 
-void CosineAnnealingLR::step() {
-  ++last_epoch_;
-  const double turn = std::numbers::pi / static_cast<double>(options_.T_max);
-  const double lr = optimizer().lr();
+double CosineAnnealingLR::next_lr(std::int64_t t, double lr, double base_lr) const {
+  const auto t_max = static_cast<double>(options_.T_max);
   // At the lowest point the ratio below is 0 / 0: the first step up is taken by itself.
-  if ((last_epoch_ - 1 - options_.T_max) % (2 * options_.T_max) == 0) {
-    optimizer().set_lr(lr + (base_lr_ - options_.eta_min) * (1 - std::cos(turn)) / 2);
-    return;
+  if ((t - 1 - options_.T_max) % (2 * options_.T_max) == 0) {
+    return lr + (base_lr - options_.eta_min) * (1 - std::cos(std::numbers::pi / t_max)) / 2;
   }
-  const auto t = static_cast<double>(last_epoch_);
-  const double ratio = (1 + std::cos(turn * t)) / (1 + std::cos(turn * (t - 1)));
-  optimizer().set_lr(std::max(0.0, ratio * (lr - options_.eta_min) + options_.eta_min));  // rounding may reach below 0
-}
-
-SchedulerState CosineAnnealingLR::state() const { return {{"base_lr", base_lr_}, {"last_epoch", static_cast<double>(last_epoch_)}}; }
-
-void CosineAnnealingLR::load_state(const SchedulerState& state) {
-  detail::check_keys(kName, state, this->state());
-  last_epoch_ = detail::count_in(kName, state, "last_epoch");
-  base_lr_ = state.at("base_lr");
+  // Near the lowest point the ratio multiplies rounding errors by T_max^2, so the order of operations is PyTorch's.
+  const auto cosine = [&](std::int64_t at) { return std::cos(std::numbers::pi * static_cast<double>(at) / t_max); };
+  return (1 + cosine(t)) / (1 + cosine(t - 1)) * (lr - options_.eta_min) + options_.eta_min;
 }
 
 }  // namespace lora::optim

@@ -1,6 +1,5 @@
 #include "nn/optim/one_cycle.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -15,13 +14,13 @@ double fraction(double step, double begin, double end) { return end > begin ? (s
 
 }  // namespace
 
-OneCycleLR::OneCycleLR(Optimizer& optimizer, const OneCycleOptions& o) : Scheduler(optimizer), options_(o) {
+OneCycleLR::OneCycleLR(Optimizer& optimizer, const OneCycleOptions& o) : LRScheduler(kName, optimizer), options_(o) {
   require(o.max_lr > 0 && std::isfinite(o.max_lr), kName, "max_lr is ", o.max_lr, "; it must be more than 0");
   require(o.total_steps >= 1, kName, "total_steps is ", o.total_steps, "; give epochs x batches of an epoch");
   require(o.pct_start >= 0 && o.pct_start <= 1, kName, "pct_start is ", o.pct_start, "; it must be in [0,1]");
   require(o.div_factor > 0, kName, "div_factor is ", o.div_factor, "; it must be more than 0");
   require(o.final_div_factor > 0, kName, "final_div_factor is ", o.final_div_factor, "; it must be more than 0");
-  optimizer.set_lr(rate_at(0));
+  optimizer.set_lrs(std::vector<double>(optimizer.num_groups(), rate_at(0)));
 }
 
 double OneCycleLR::anneal(double start, double end, double fraction) const {
@@ -31,6 +30,7 @@ double OneCycleLR::anneal(double start, double end, double fraction) const {
   return end + (start - end) / 2.0 * (std::cos(std::numbers::pi * fraction) + 1);
 }
 
+/// After the last step a line goes on below 0.
 double OneCycleLR::rate_at(std::int64_t step) const {
   const auto at = static_cast<double>(step);
   const auto total = static_cast<double>(options_.total_steps);
@@ -42,21 +42,11 @@ double OneCycleLR::rate_at(std::int64_t step) const {
   return anneal(options_.max_lr, first / options_.final_div_factor, fraction(at, top, total - 1));
 }
 
-void OneCycleLR::step() {
-  require(last_step_ < options_.total_steps, kName, "stepped more than total_steps = ", options_.total_steps,
-          " times; give the steps of the whole training");
-  ++last_step_;
-  optimizer().set_lr(std::max(0.0, rate_at(last_step_)));  // after the last step a line would go on below 0
-}
+double OneCycleLR::next_lr(std::int64_t t, double, double) const { return rate_at(t); }
 
-SchedulerState OneCycleLR::state() const { return {{"last_step", static_cast<double>(last_step_)}}; }
-
-void OneCycleLR::load_state(const SchedulerState& state) {
-  detail::check_keys(kName, state, this->state());
-  const std::int64_t step = detail::count_in(kName, state, "last_step");
-  require(step <= options_.total_steps, kName, "the state is at step ", step, " of ", options_.total_steps,
-          "; it is of a longer training: give its total_steps");
-  last_step_ = step;
+void OneCycleLR::check_step(std::int64_t t) const {
+  require(t <= options_.total_steps, kName, "asked for step ", t, " of total_steps = ", options_.total_steps,
+          "; give the steps of the whole training");
 }
 
 }  // namespace lora::optim

@@ -49,10 +49,12 @@ void ReduceLROnPlateau::step(double metric) {
 }
 
 void ReduceLROnPlateau::reduce() {
-  const double before = optimizer().lr();
-  const double after = std::max(before * options_.factor, options_.min_lr);
-  if (before - after > options_.eps) {
-    optimizer().set_lr(after);
+  for (std::size_t group = 0; group < optimizer().num_groups(); ++group) {
+    const double before = optimizer().lr(group);
+    const double after = std::max(before * options_.factor, options_.min_lr);
+    if (before - after > options_.eps) {
+      optimizer().set_lr(after, group);
+    }
   }
 }
 

@@ -22,7 +22,7 @@ struct ReduceLROnPlateauOptions {
   double eps = 1e-8;                                  ///< smaller changes of the rate are not made
 };
 
-/// Lowers the rate when more than `patience` epochs in a row brought no better value. step() must be given the value.
+/// Lowers the rates of all groups when more than `patience` epochs in a row brought no better value. step() must be given the value.
 class ReduceLROnPlateau final : public Scheduler {
  public:
   /// @throws Error unless factor is in [0,1) and patience, cooldown, threshold, min_lr, eps >= 0

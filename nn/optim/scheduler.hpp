@@ -19,7 +19,7 @@ enum class Metric { none, smaller_is_better, larger_is_better };
 /// What a scheduler has to remember, by name. Infinite values are possible.
 using SchedulerState = std::map<std::string, double>;
 
-/// Changes an optimizer's learning rate as training goes on. The optimizer must live as long as the scheduler.
+/// Changes the learning rates of an optimizer's groups as training goes on. The optimizer must live as long as the scheduler.
 class Scheduler {
  public:
   virtual ~Scheduler() = default;
@@ -34,7 +34,7 @@ class Scheduler {
   /// The same with the value that metric() asks for; schedulers that ask for none ignore it.
   virtual void step(double metric) = 0;
 
-  /// The current learning rate is not part of it: that is the optimizer's state.
+  /// The current learning rates are not part of it: they are the optimizer's state.
   virtual SchedulerState state() const = 0;
   /// @throws Error naming what is missing, unexpected or wrong; then nothing was changed
   virtual void load_state(const SchedulerState& state) = 0;

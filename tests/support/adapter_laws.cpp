@@ -3,6 +3,7 @@
 #include "core/ops/pointwise.hpp"
 #include "lora/lora_method.hpp"
 #include "models/mlp.hpp"
+#include "nn/conv2d.hpp"
 #include "nn/linear.hpp"
 
 namespace lora::test {
@@ -23,12 +24,40 @@ class Smooth final : public nn::Module {
   nn::Linear first_, second_;
 };
 
+/// Two convolutions with a smooth function between them.
+class SmoothImages final : public nn::Module {
+ public:
+  explicit SmoothImages(DType dtype) : first_(2, 4, 3, {1, 1}, true, dtype), second_(4, 3, 1, {2}, false, dtype) {
+    child("first", first_);
+    child("second", second_);
+  }
+  Tensor forward(const Tensor& x) const override { return second_(tanh(first_(x))); }
+  std::string describe() const override { return "SmoothImages()"; }
+
+ private:
+  nn::Conv2d first_, second_;
+};
+
+const TargetModules kAllLayers = ".*";
+
+/// A row for one convolution.
+ModelRow conv_row(const std::string& name, Shape input, Index out, Size2d kernel, const Conv2dOptions& options, bool bias) {
+  const Index in = input[1];
+  return {"Conv2d " + name,
+          [=](DType dtype) { return std::make_unique<nn::Conv2d>(in, out, kernel, options, bias, dtype); },
+          input,
+          {{in * kernel.h * kernel.w, out}},
+          {DType::f32, DType::f64},
+          kAllLayers};
+}
+
 std::shared_ptr<const AdapterMethod> make_lora(const AdapterSettings& settings, bool rslora, LoraInit init) {
   LoraConfig config;
   config.r = settings.r;
   config.lora_alpha = settings.alpha;
   config.lora_dropout = settings.dropout;
   config.use_rslora = rslora;
+  config.target_modules = settings.targets;
   config.init_lora_weights = init;
   return std::make_shared<const LoraMethod>(config);
 }
@@ -51,6 +80,16 @@ std::vector<ModelRow> model_rows_of_laws() {
       {"Linear without bias, images", [](DType dtype) { return std::make_unique<nn::Linear>(3, 8, false, dtype); }, {2, 4, 3}, {{3, 8}}},
       {"Linear of one number", [](DType dtype) { return std::make_unique<nn::Linear>(1, 1, true, dtype); }, {3, 1}, {{1, 1}}},
       {"two layers", [](DType dtype) { return std::make_unique<Smooth>(dtype); }, {5, 4}, {{4, 6}, {6, 3}}},
+      conv_row("3x3", {2, 3, 4, 5}, 4, 3, {1, 1}, true),
+      conv_row("of stride 2, without bias", {2, 2, 5, 4}, 3, {3, 2}, {2, 1}, false),
+      conv_row("dilated", {1, 2, 6, 5}, 2, 3, {1, 2, 2}, true),
+      conv_row("of single pixels", {2, 4, 3, 2}, 5, 1, {}, true),
+      {"two convolutions",
+       [](DType dtype) { return std::make_unique<SmoothImages>(dtype); },
+       {2, 2, 4, 3},
+       {{18, 4}, {4, 3}},
+       {DType::f32, DType::f64},
+       kAllLayers},
       {"Mlp",
        [](DType) {
          return std::make_unique<models::Mlp>(models::MlpOptions{12, 8, 5});

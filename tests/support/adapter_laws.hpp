@@ -17,6 +17,7 @@ struct AdapterSettings {
   Index r = 3;
   double alpha = 6.0;
   double dropout = 0.0;
+  TargetModules targets = "all-linear";
 };
 
 struct MethodRow {
@@ -34,6 +35,7 @@ struct ModelRow {
   Shape input;
   std::vector<std::pair<Index, Index>> sizes;  // inputs (of one output) and outputs of each layer that is adapted
   std::vector<DType> dtypes = {DType::f32, DType::f64};
+  TargetModules targets = "all-linear";
 };
 
 std::vector<MethodRow> method_rows_of_laws();

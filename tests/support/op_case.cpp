@@ -117,10 +117,17 @@ double gradient_error(const OpCase& c) {
 std::vector<OpCase> all_cases() {
   std::vector<OpCase> all;
   const auto add_family = [&all](const std::vector<OpCase>& family) { all.insert(all.end(), family.begin(), family.end()); };
+  add_family(attention_cases());
+  add_family(conv_cases());
+  add_family(index_cases());
+  add_family(join_cases());
+  add_family(loss_cases());
   add_family(matmul_cases());
-  add_family(other_cases());
+  add_family(norm_cases());
   add_family(pointwise_cases());
+  add_family(pool_cases());
   add_family(reduce_cases());
+  add_family(softmax_cases());
   add_family(view_cases());
   return all;
 }

@@ -41,10 +41,17 @@ double gradient_error(const OpCase& c);
 Tensors gradients(const OpCase& c, const Tensors& inputs, const Tensor& cotangent);
 
 // The rows of each family, one line a family; op_case.cpp puts them together in the same way.
+std::vector<OpCase> attention_cases();
+std::vector<OpCase> conv_cases();
+std::vector<OpCase> index_cases();
+std::vector<OpCase> join_cases();
+std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();
-std::vector<OpCase> other_cases();
+std::vector<OpCase> norm_cases();
 std::vector<OpCase> pointwise_cases();
+std::vector<OpCase> pool_cases();
 std::vector<OpCase> reduce_cases();
+std::vector<OpCase> softmax_cases();
 std::vector<OpCase> view_cases();
 
 std::vector<OpCase> all_cases();

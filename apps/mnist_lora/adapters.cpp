@@ -1,0 +1,71 @@
+#include "apps/mnist_lora/adapters.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "lora/registry.hpp"
+
+namespace mnist_lora {
+
+namespace {
+
+struct Row {
+  const char* name;
+  const char* peft_type;
+};
+
+constexpr Row kAdapters[] = {{"lora", "LORA"}};
+
+const Row& row_of(const std::string& name) {
+  const Row* end = std::end(kAdapters);
+  const Row* found = std::find_if(std::begin(kAdapters), end, [&name](const Row& row) { return name == row.name; });
+  lora::require(found != end, "adapter", "there is no adapter '", name, "' to train");
+  return *found;
+}
+
+bool is_name(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == ','; });
+}
+
+std::vector<std::string> names_in(const std::string& list) {
+  std::vector<std::string> names;
+  std::istringstream in(list);
+  for (std::string name; std::getline(in, name, ',');) {
+    lora::require(!name.empty(), "adapter", "--target '", list, "' has an empty name");
+    names.push_back(name);
+  }
+  return names;
+}
+
+nlohmann::json targets_of(const std::string& target, lora::nn::Module& model) {
+  if (target != "all") {
+    return is_name(target) ? nlohmann::json(names_in(target)) : nlohmann::json(target);
+  }
+  std::vector<std::string> paths;
+  for (const lora::NamedLayer& layer : lora::adaptable_layers(model)) {
+    paths.push_back(layer.path);
+  }
+  return paths;
+}
+
+}  // namespace
+
+std::vector<std::string> adapter_names() {
+  std::vector<std::string> names;
+  for (const Row& row : kAdapters) {
+    names.emplace_back(row.name);
+  }
+  return names;
+}
+
+std::shared_ptr<const lora::AdapterMethod> make_method(const AdapterRequest& request, lora::nn::Module& model) {
+  const Row& row = row_of(request.adapter);
+  const nlohmann::json config{{"peft_type", row.peft_type},
+                              {"r", request.rank},
+                              {"lora_alpha", request.alpha},
+                              {"target_modules", targets_of(request.target, model)}};
+  return lora::method_row(row.peft_type).read(config);
+}
+
+}  // namespace mnist_lora

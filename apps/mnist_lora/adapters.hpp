@@ -1,0 +1,28 @@
+#pragma once
+// The adapters that commands know by name.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lora/method.hpp"
+#include "nn/module.hpp"
+
+namespace mnist_lora {
+
+/// `lora`, ..
+std::vector<std::string> adapter_names();
+
+struct AdapterRequest {
+  std::string adapter = "lora";  ///< one of adapter_names()
+  int rank = 8;
+  double alpha = 8;
+  /// `all`: every layer that can be adapted; else as PEFT's target_modules: names separated by commas, or `all-linear`, or a regular
+  /// expression (told by a character that names do not have).
+  std::string target = "all";
+};
+
+/// @throws lora::Error if the method does not take the settings, or there is nothing to adapt in the model
+std::shared_ptr<const lora::AdapterMethod> make_method(const AdapterRequest& request, lora::nn::Module& model);
+
+}  // namespace mnist_lora

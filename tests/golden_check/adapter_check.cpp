@@ -1,0 +1,86 @@
+#include "core/ops/convert.hpp"
+#include "lora/lora.hpp"
+#include "nn/adaptable.hpp"
+#include "nn/linear.hpp"
+#include "tests/golden_check/check.hpp"
+
+namespace lora::test {
+
+namespace {
+
+/// A model of one layer, named as the cases' own.
+class One final : public nn::Module {
+ public:
+  explicit One(std::unique_ptr<nn::AdaptableLayer> layer) : layer_(std::move(layer)) { child("layer", *layer_); }
+  Tensor forward(const Tensor& x) const override { return layer_->forward(x); }
+  std::string describe() const override { return "One(" + layer_->describe() + ')'; }
+
+ private:
+  std::unique_ptr<nn::AdaptableLayer> layer_;
+};
+
+std::unique_ptr<nn::AdaptableLayer> linear_layer(const Tensor& weight, bool bias) {
+  return std::make_unique<nn::Linear>(weight.size(1), weight.size(0), bias, weight.dtype());
+}
+
+/// The layer of the case with its weights.
+std::unique_ptr<nn::AdaptableLayer> layer_of(Case& c) {
+  const auto kind = c.attribute<std::string>("layer");
+  require(kind == "Linear" || kind == "Conv2d", "golden", "unknown layer '", kind, "'");
+  if (kind == "Conv2d") {
+    throw Skip{"this version has no Conv2d"};
+  }
+  const Tensor weight = c.input("weight");
+  nn::StateDict state{{"weight", weight}};
+  if (c.has_tensor("bias")) {
+    state.push_back({"bias", c.input("bias")});
+  }
+  auto layer = linear_layer(weight, c.has_tensor("bias"));
+  layer->load_state_dict(state);
+  return layer;
+}
+
+LoraConfig config_of(Case& c) {
+  if (c.attribute<bool>("use_dora")) {
+    throw Skip{"this version has no DoRA"};
+  }
+  LoraConfig config;
+  config.r = c.attribute<Index>("r");
+  config.lora_alpha = c.attribute<double>("lora_alpha");
+  config.use_rslora = c.attribute<bool>("use_rslora");
+  config.target_modules = {"layer"};
+  return config;
+}
+
+void load(Case& c, const AttachedAdapter& adapter) {
+  for (auto& [name, tensor] : adapter.named_parameters()) {
+    const std::string key = name.substr(std::string("layer.").size()) + ".weight";
+    Tensor to = tensor.detach();
+    to.copy_(c.input(key));
+  }
+}
+
+}  // namespace
+
+/// One layer with one adapter: output, gradients of x and of the adapter's tensors, the merged weight and its output.
+void check_adapter(Case& c) {
+  const LoraConfig config = config_of(c);
+  One model(layer_of(c));
+  const AttachedAdapter adapter = attach(model, config);
+  load(c, adapter);
+  Tensor x = c.input("x");
+  x.requires_grad_();
+  const Tensor y = model(x);
+  y.backward(c.input("cotangent"));
+  c.expect("y", y.detach());
+  c.expect("grad.x", x.grad());
+  for (const auto& [name, tensor] : adapter.named_parameters()) {
+    c.expect("grad." + name.substr(std::string("layer.").size()) + ".weight", tensor.grad());
+  }
+  model.eval();
+  merge_adapters(model);
+  c.expect("merged.weight", model.state_dict().front().tensor);
+  c.expect("merged.y", model(x.detach()).detach());
+}
+
+}  // namespace lora::test

@@ -1,0 +1,51 @@
+#include "tests/golden_check/check.hpp"
+
+#include <exception>
+#include <functional>
+#include <map>
+
+namespace lora::test {
+
+namespace {
+
+using Check = std::function<void(Case&)>;
+
+Check skip(const char* reason) {
+  return [reason](Case&) { throw Skip{reason}; };
+}
+
+const Check& check_of(const Json& kind) {
+  static const std::map<std::string, Check> checks{
+      {"adalora", skip("this version has no AdaLoRA")},
+      {"adapter", check_adapter},
+      {"op", check_op},
+      {"optimizer", check_optimizer},
+      {"quant", skip("this version has no 4-bit quantization")},
+      {"scheduler", check_scheduler},
+  };
+  const auto at = checks.find(kind.is_string() ? kind.get<std::string>() : "");
+  require(at != checks.end(), "golden", "unknown kind of case: ", kind.dump());
+  return at->second;
+}
+
+Verdict run(const SafetensorsFile& file) {
+  Case c(file);
+  require(c.has_attribute("kind"), "golden", "the case has no attribute 'kind'");
+  check_of(c.attributes().at("kind"))(c);
+  const auto failures = c.finish();
+  return {failures.empty() ? Outcome::passed : Outcome::failed, failures};
+}
+
+}  // namespace
+
+Verdict check_case(const SafetensorsFile& file) {
+  try {
+    return run(file);
+  } catch (const Skip& skipped) {
+    return {Outcome::skipped, {skipped.reason}};
+  } catch (const std::exception& error) {
+    return {Outcome::failed, {error.what()}};
+  }
+}
+
+}  // namespace lora::test
