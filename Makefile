@@ -17,6 +17,7 @@ help:
 	@echo 'make demo              build and reproduce the digit-split experiment; the report is in $$(OUT)'
 	@echo 'make debug asan clang  build and test with assertions, with sanitizers, with clang++'
 	@echo 'make tsan              build and run the tests with threads under the thread sanitizer'
+	@echo 'make bench             build the benchmarks and run them (BENCH_ARGS="--benchmark_filter=matmul" chooses)'
 	@echo 'make lint format       check or repair the formatting; lint also runs clang-tidy (FILES="..." limits it)'
 	@echo 'make install PREFIX=   install headers, library, CMake package and programs'
 	@echo 'make setup             install what scripts/packages.txt names and the system lacks'
@@ -43,6 +44,13 @@ tsan: setup
 	cmake --build --preset tsan -j $(JOBS) --target lora_tests
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 build/tsan/tests/lora_tests --warn NoTests '$(TSAN_TAGS)'
 
+bench: build
+	scripts/setup.sh packages-bench.txt
+	cmake --preset release -DLORA_BUILD_BENCH=ON
+	cmake --build --preset release -j $(JOBS) --target bench_ops bench_step
+	build/release/bench/bench_ops $(BENCH_ARGS)
+	build/release/bench/bench_step $(BENCH_ARGS)
+
 lint:
 	scripts/lint.sh $(FILES)
 
@@ -55,4 +63,4 @@ install: build
 clean:
 	rm -rf build
 
-.PHONY: build help setup test demo debug asan tsan clang lint format install clean
+.PHONY: build help setup test demo bench debug asan tsan clang lint format install clean
