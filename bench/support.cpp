@@ -77,7 +77,8 @@ void add_case(const std::string& name, Work work, std::function<void()> run) {
       state.counters["FLOP/s"] = benchmark::Counter(work.flops, benchmark::Counter::kIsIterationInvariantRate);
     }
     if (work.bytes > 0) {
-      state.counters["bytes/s"] = benchmark::Counter(work.bytes, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1024);
+      state.counters["bytes/s"] =
+          benchmark::Counter(work.bytes, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1024);
     }
   })->UseRealTime();
 }

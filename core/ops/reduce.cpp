@@ -20,9 +20,20 @@ struct Reduced {
   bool keepdim;
 };
 
+/// True for a tensor without axes, which may be reduced over 0 and -1 all the same, as if it had one.
+bool is_scalar(std::string_view op, const Shape& shape, const Shape& dims) {
+  for (const Index dim : dims) {
+    (void)normalize_dim(op, dim, std::max(shape.ndim(), 1));
+  }
+  return shape.ndim() == 0;
+}
+
 /// The shape of x with size 1 at `dims`.
 Shape reduced_shape(std::string_view op, const Tensor& x, const Shape& dims) {
   Shape shape = x.shape();
+  if (is_scalar(op, shape, dims)) {
+    return shape;
+  }
   std::uint32_t seen = 0;
   for (const Index dim : dims) {
     const int axis = normalize_dim(op, dim, x.ndim());
@@ -34,6 +45,9 @@ Shape reduced_shape(std::string_view op, const Tensor& x, const Shape& dims) {
 }
 
 Shape without(const Shape& shape, const Shape& dims) {
+  if (is_scalar("sum", shape, dims)) {
+    return shape;
+  }
   std::uint32_t dropped = 0;
   for (const Index dim : dims) {
     dropped |= 1u << normalize_dim("sum", dim, shape.ndim());
@@ -49,6 +63,9 @@ Shape without(const Shape& shape, const Shape& dims) {
 
 /// For a reduction that has no value over nothing.
 void require_elements(std::string_view op, const Tensor& x, const Shape& dims) {
+  if (is_scalar(op, x.shape(), dims)) {
+    return;
+  }
   for (const Index dim : dims) {
     require(x.shape()[normalize_dim(op, dim, x.ndim())] > 0, op, "axis ", dim, " of ", x, " is empty, and nothing has no ", op);
   }
@@ -116,7 +133,9 @@ Tensor div_or_zero(const Tensor& numerator, const Tensor& denominator) {
 Tensor spread(std::string_view name, bool root, const Tensor& x, const Shape& dims, const Reduced& how) {
   detail::require_float(name, x);
   const Shape kept_shape = reduced_shape(name, x, dims);
-  const double freedom = static_cast<double>(kept_shape.numel() == 0 ? 1 : x.numel() / kept_shape.numel()) - how.correction;
+  const Index count = kept_shape.numel() == 0 ? 1 : x.numel() / kept_shape.numel();
+  const double freedom =
+      count == 0 ? 0.0 : static_cast<double>(count) - how.correction;  // nothing has no variance, whatever the correction
   Tensor mean = empty(kept_shape, DType::f64, x.device());
   Tensor y = empty(kept_shape, x.dtype(), x.device());
   detail::kernels_of(x).var(detail::context_of(x), 1.0 / std::max(0.0, freedom), x.view(), mean.mutable_view(), y.mutable_view());

@@ -105,6 +105,8 @@ std::vector<OpCase> reduce_cases() {
         {label("sum/keepdim", row), [dims = row.dims](const Tensors& x) { return sum(x[0], dims, true); }, {random(row.shape)}});
     cases.push_back({label("mean", row), [dims = row.dims](const Tensors& x) { return mean(x[0], dims, true); }, {random(row.shape)}});
   }
+  cases.push_back({"sum/of a scalar", [](const Tensors& x) { return sum(x[0], {-1}, true); }, {random({})}});
+  cases.push_back({"amax/of a scalar", [](const Tensors& x) { return amax(x[0], {0}); }, {random({})}});
   cases.push_back({"sum/all", [](const Tensors& x) { return sum(x[0]); }, {random({3, 4})}});
   cases.push_back({"mean/all", [](const Tensors& x) { return mean(x[0]); }, {random({3, 4})}});
   cases.push_back({"sum/empty", [](const Tensors& x) { return sum(x[0], {0}); }, {random({0, 4})}});

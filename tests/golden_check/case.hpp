@@ -36,7 +36,7 @@ class Case {
   /// The shape of an output. @throws Error if the file lacks it
   Shape expected_shape(const std::string& name) const { return file_.at(name).shape(); }
   /// Compares tensor `name` of the file with what was found, elementwise: |d| <= absolute + 1e-9 |ref|, where absolute is at most 1e-10
-  /// and less where the values are small.
+  /// and less where values and cotangent are small. Infinities and NaN must be where the reference has them.
   void expect(const std::string& name, const Tensor& found);
 
   /// True if a comparison failed so far.
