@@ -1,4 +1,4 @@
-// Rows sum, reduce, reduce_ties, var and arg_reduce. Sums are taken in double, so that a million f32 values lose nothing.
+// Rows sum, reduce, reduce_ties, abs_power_sum, var and arg_reduce. Sums are taken in double, so that a million f32 values lose nothing.
 
 #include <cmath>
 #include <limits>
@@ -75,6 +75,17 @@ struct DeviationSum : Adding {
   }
 };
 
+/// The center is the power.
+struct PowerSum : Adding {
+  template <class T>
+  using Center = double;
+  static constexpr bool kCentered = true;
+  template <class T>
+  static double put(double total, T x, double power) {
+    return total + std::pow(magnitude(static_cast<double>(x)), power);
+  }
+};
+
 /// Elements that tie for the result, the center.
 template <class Op>
 struct Hits : Adding {
@@ -133,12 +144,12 @@ struct LargestMagnitude : Choosing {
 constexpr auto kNoCenter = [](const Block&, const void*) {};
 
 /// y = finish(result), for reductions in one pass.
-template <class Step, class T, class Finish>
-void reduce_to(const ReducePlan& plan, const T* x, T* y, const Finish& finish) {
+template <class Step, class T, class Y, class Finish>
+void reduce_to(const ReducePlan& plan, const T* x, Y* y, const Finish& finish) {
   const Index step = plan.kept.inner_stride(1);
   reduce_all<Step>(plan, x, kNoCenter, [=, &finish](const Block& block, const Center<Step, T>*, const Acc<Step, T>* total) {
     for (Index j = 0; j < block.width; ++j) {
-      y[block.y + j * step] = static_cast<T>(finish(total[j]));
+      y[block.y + j * step] = static_cast<Y>(finish(total[j]));
     }
   });
 }
@@ -165,6 +176,22 @@ void reduce_by(ReduceOp op, const ReducePlan& plan, const T* x, T* y) {
     case ReduceOp::norm2: return reduce_to<SquareSum>(plan, x, y, [](double total) { return std::sqrt(total); });
     case ReduceOp::norm_inf: return reduce_to<LargestMagnitude>(plan, x, y, same);
     case ReduceOp::logsumexp: return logsumexp_to(plan, x, y);
+  }
+}
+
+template <class T>
+void abs_power_to(double p, const ReducePlan& plan, const T* x, double* y) {
+  const auto same = [](auto total) { return total; };
+  if (p == 1.0) {
+    reduce_to<AbsSum>(plan, x, y, same);
+  } else if (p == 2.0) {
+    reduce_to<SquareSum>(plan, x, y, same);
+  } else if (p == kInf) {
+    reduce_to<LargestMagnitude>(plan, x, y, same);
+  } else {
+    reduce_all<PowerSum>(
+        plan, x, [p](const Block& block, double* center) { std::fill_n(center, block.width, p); },
+        [y](const Block&, const double*, const double* total) { *y = *total; });
   }
 }
 
@@ -224,6 +251,17 @@ void reduce_ties(const Context&, ReduceOp op, const ConstView& x, const ConstVie
       count_hits<reduction::max, T>(x, y, count);
     }
   });
+}
+
+void abs_power_sum(const Context&, double p, const ConstView& x, const View& y) {
+  View all = y;  // its one element with the axes of x
+  all.shape = x.shape;
+  for (Index& size : all.shape) {
+    size = 1;
+  }
+  all.strides = all.shape;
+  const ReducePlan plan = plan_reduction(x, all);
+  visit_real(x.dtype, [&]<class T>(Tag<T>) { abs_power_to(p, plan, x.ptr<T>(), y.ptr<double>()); });
 }
 
 void var(const Context&, double scale, const ConstView& x, const View& mean, const View& y) {

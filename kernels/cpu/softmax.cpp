@@ -13,6 +13,22 @@ constexpr Index kColumns = 64;  // lines made side by side where they lie so
 constexpr Index kShort = 32;    // lines up to here are copied into a tile,
 constexpr Index kTile = 16;     // so many at a time, and made side by side there
 
+/// total[j] = term(0, j) + .. + term(n-1, j) for `width` columns, rounded to T now and then only, as sum_of() does.
+template <class T, class Term>
+[[gnu::always_inline]] inline void sum_columns(Index n, Index width, T* total, const Term& term) {
+  constexpr Index kRows = 64;
+  double sums[kColumns] = {};
+  for (Index begin = 0; begin < n; begin += kRows) {
+    const Index end = std::min(n, begin + kRows);
+    std::fill_n(total, width, T(0));
+    for (Index i = begin; i < end; ++i) {
+      each(width, [&](Index j) { total[j] += term(i, j); });
+    }
+    each(width, [&](Index j) { sums[j] += static_cast<double>(total[j]); });
+  }
+  each(width, [&](Index j) { total[j] = static_cast<T>(sums[j]); });
+}
+
 /// y of one line.
 template <bool kLog, class T, bool kUnit>
 void softmax_line(Index n, const Line<const T, kUnit>& x, const Line<T, kUnit>& y) {
@@ -31,21 +47,16 @@ template <bool kLog, class T>
 [[gnu::always_inline]] inline void softmax_columns(Index n, Index width, const T* x, Index sx, T* y, Index sy) {
   T shift[kColumns], total[kColumns];
   std::fill_n(shift, width, -std::numeric_limits<T>::infinity());
-  std::fill_n(total, width, T(0));
   for (Index i = 0; i < n; ++i) {
     each(width, [&, row = x + i * sx](Index j) { shift[j] = row[j] > shift[j] ? row[j] : shift[j]; });
   }
-  for (Index i = 0; i < n; ++i) {
-    const T* row = x + i * sx;
-    [[maybe_unused]] T* to = y + i * sy;
-    each(width, [&](Index j) {
-      const T power = fast_exp(row[j] - shift[j]);
-      total[j] += power;
-      if constexpr (!kLog) {
-        to[j] = power;
-      }
-    });
-  }
+  sum_columns(n, width, total, [&](Index i, Index j) {
+    const T power = fast_exp(x[i * sx + j] - shift[j]);
+    if constexpr (!kLog) {
+      y[i * sy + j] = power;
+    }
+    return power;
+  });
   for (Index j = 0; j < width; ++j) {
     total[j] = kLog ? std::log(total[j]) : T(1) / total[j];
   }
@@ -125,11 +136,10 @@ void grad_line(Index n, const Line<const T, kUnit>& y, const Line<const T, kUnit
 template <bool kLog, class T>
 [[gnu::always_inline]] inline void grad_columns(const LinePlan<3>& plan, Index width, const T* y, const T* gy, T* gx) {
   T total[kColumns];
-  std::fill_n(total, width, T(0));
-  for (Index i = 0; i < plan.n; ++i) {
-    const T *py = y + i * plan.step[1], *pg = gy + i * plan.step[2];
-    each(width, [=, &total](Index j) { total[j] += kLog ? pg[j] : pg[j] * py[j]; });
-  }
+  sum_columns(plan.n, width, total, [&](Index i, Index j) {
+    const T slope = gy[i * plan.step[2] + j];
+    return kLog ? slope : slope * y[i * plan.step[1] + j];
+  });
   for (Index i = 0; i < plan.n; ++i) {
     const T *py = y + i * plan.step[1], *pg = gy + i * plan.step[2];
     T* to = gx + i * plan.step[0];
