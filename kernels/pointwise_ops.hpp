@@ -9,10 +9,11 @@
 namespace lora::kernels {
 
 // X-lists: row = name of the enumerator, of the functor and of the public op.
-#define LORA_UNARY_OPS(X)                                                                                                                 \
-  X(neg)                                                                                                                                  \
-  X(abs) X(square) X(reciprocal) X(sqrt) X(rsqrt) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tanh) X(erf) X(relu) X(sigmoid) X(silu) \
-      X(softplus) X(gelu) X(gelu_tanh)
+// clang-format off
+#define LORA_UNARY_OPS(X)                                                                                      \
+  X(neg) X(abs) X(square) X(reciprocal) X(sqrt) X(rsqrt) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tanh) \
+  X(erf) X(relu) X(sigmoid) X(silu) X(softplus) X(gelu) X(gelu_tanh)
+// clang-format on
 #define LORA_PARAM_OPS(X) X(clamp) X(hardtanh) X(pow) X(leaky_relu) X(elu)
 
 #define LORA_ENUMERATOR(op) op,
