@@ -67,7 +67,7 @@ Tensor MultiheadAttention::forward(const Tensor& query, const Tensor& key, const
 
 std::string MultiheadAttention::describe() const {
   return "MultiheadAttention(" + std::to_string(embed_dim_) + ", " + std::to_string(heads_) +
-         (in_proj_bias_.defined() ? "" : ", bias=false") + (batch_first_ ? ")" : ", batch_first=false)");
+         (in_proj_bias_.defined() ? "" : ", bias=false") + (batch_first_ ? ", batch_first=true)" : ")");
 }
 
 }  // namespace lora::nn

@@ -8,7 +8,7 @@ namespace lora::nn {
 
 struct MultiheadAttentionOptions {
   bool bias = true;
-  bool batch_first = true;  ///< inputs [N, L, E], else [L, N, E]
+  bool batch_first = false;  ///< inputs [N, L, E], else [L, N, E]
 };
 
 /// Projects query, key and value, attends in `heads` parts of E / heads features each, and projects the result:
@@ -20,9 +20,9 @@ class MultiheadAttention final : public Module {
  public:
   MultiheadAttention(Index embed_dim, Index heads, const MultiheadAttentionOptions& options = {}, DType dtype = DType::f32);
 
-  /// Self-attention of x [N, L, E] (or [L, N, E], or [L, E]).
+  /// Self-attention of x [L, N, E] (with batch_first [N, L, E]; without a batch [L, E]).
   Tensor forward(const Tensor& x) const override;
-  /// @param query  [N, L, E] (or [L, N, E], or [L, E]). @param key,value  the same with S instead of L
+  /// @param query  [L, N, E] (with batch_first [N, L, E]; without a batch [L, E]). @param key,value  the same with S instead of L
   /// @param options  as for scaled_dot_product_attention(), the mask for scores [N, heads, L, S]: a bool mask is true where attention is
   /// allowed (that of torch.nn.MultiheadAttention is true where it is not)
   Tensor forward(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& options = {}) const;

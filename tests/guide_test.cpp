@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/ops/compare.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/matmul.hpp"
