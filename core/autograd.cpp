@@ -96,7 +96,10 @@ class Engine {
     for (auto& [leaf, gradient] : leaves_) {
       // A leaf owns its gradient: one that is a view or shared (two leaves of a sum, the caller's cotangent) is copied.
       const bool own = gradient.is_unshared() && gradient.is_contiguous();
-      add_to(leaf->grad, own ? gradient : clone(gradient));
+      gradient = leaf->grad.defined() ? add(leaf->grad, gradient) : own ? gradient : clone(gradient);
+    }
+    for (auto& [leaf, gradient] : leaves_) {  // nothing can fail from here on
+      leaf->grad = gradient;
     }
   }
 

@@ -56,6 +56,8 @@ Tensor arange(double start, double end, double step, DType dtype) {
 Tensor linspace(double start, double end, Index steps, DType dtype) {
   require(steps >= 0 && steps <= static_cast<Index>(kMaxCount), "linspace", "the number of steps must be 0 to ", kMaxCount, ", got ",
           steps);
+  require(std::isfinite(start) && std::isfinite(end) && std::isfinite(end - start), "linspace",
+          "needs finite ends and a finite distance, got ", start, " and ", end);
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0.0;
   return made_of(steps, dtype, [=](Index i) {  // from the nearer end, so that both ends are exact
     return i < steps / 2 || steps == 1 ? start + step * static_cast<double>(i) : end - step * static_cast<double>(steps - 1 - i);

@@ -19,7 +19,8 @@ BatchNorm2d::BatchNorm2d(Index channels, const BatchNormOptions& options, DType 
 }
 
 Tensor BatchNorm2d::forward(const Tensor& x) const {
-  require(x.ndim() == 4 && x.size(1) == running_mean_.size(0), "BatchNorm2d", "needs x [N,", running_mean_.size(0), ",H,W], got ", x);
+  require(x.ndim() == 4 && x.size(1) == running_mean_.size(0) && x.dtype() == running_mean_.dtype(), "BatchNorm2d", "needs x ",
+          running_mean_.dtype(), "[N,", running_mean_.size(0), ",H,W], got ", x);
   const BatchStatistics running{running_mean_, running_var_};
   if (!training()) {
     return batch_norm(x, running, weight_, bias_, options_.eps);

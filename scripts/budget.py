@@ -29,11 +29,9 @@ NAMED = 3  # so many of the largest are named
 # Functions that may have more parameters, and why. What is not needed any more is an error.
 EXCEPTIONS = {
     "kernels/cpu/dot.hpp:multiply_by_dots": "sizes, and a pointer and a stride for each matrix, as in BLAS",
-    "kernels/cpu/compare.cpp:where_row": "a pointer and a stride for each operand",
     "kernels/cpu/conv.cpp:conv2d": "a row of the kernel table: context, sizes and operands",
     "kernels/cpu/pool.cpp:max_of_window": "sizes, strides and a pointer for each array",
     "kernels/cpu/reduce_plan.hpp:put_columns": "sizes, strides and a pointer for each array",
-    "kernels/cpu/rows.hpp:binary_row": "a pointer and a stride for each operand",
 }
 
 Function = collections.namedtuple("Function", "name path line lines parameters")

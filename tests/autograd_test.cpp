@@ -375,6 +375,9 @@ TEST_CASE("autograd: a step between forward and backward is found", "[autograd]"
   const Tensor loss = sum(w * w);
   adam_step_({}, ones({2}, DType::f64), w, m, v);
   CHECK_THAT(error_of([&] { loss.backward(); }), Contains("[mul]") && Contains("changed in place"));
+  Tensor result = w * w;
+  CHECK_THAT(error_of([&] { adam_step_({}, ones({2}, DType::f64), result, m, v); }),
+             Contains("[adam_step_]") && Contains("result of an op"));
 }
 
 TEST_CASE("autograd: empty tensors have empty gradients", "[autograd]") {

@@ -52,6 +52,7 @@ TEST_CASE("ranges: linspace has both ends", "[ranges]") {
   CHECK(linspace(3, -3, 3, DType::f64).to_vector<double>() == Real{3, 0, -3});
   CHECK(linspace(0.1, 0.7, 8, DType::f64).to_vector<double>().back() == 0.7);
   CHECK(linspace(2, 9, 1).to_vector<double>() == Real{2});
+  CHECK_THAT(error_of([] { (void)linspace(-1e308, 1e308, 3); }), Contains("finite distance"));
   CHECK(linspace(2, 9, 0).numel() == 0);
   CHECK(linspace(0, 1, 2).dtype() == DType::f32);
   CHECK_THAT(error_of([] { (void)linspace(0, 1, -1); }), Contains("[linspace]") && Contains("-1"));

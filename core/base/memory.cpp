@@ -187,8 +187,12 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, const Device& devi
 }
 
 std::shared_ptr<Storage> Storage::adopt(void* data, std::size_t bytes, const Device& device, std::function<void()> release) {
-  std::shared_ptr<Storage> storage(new Storage(data, bytes, device));
-  storage->release_ = release ? std::move(release) : [] {};
+  std::unique_ptr<Storage> adopted(new Storage(data, bytes, device));
+  adopted->release_ = [] {};  // an error from here on leaves the memory to its owner
+  std::shared_ptr<Storage> storage(std::move(adopted));
+  if (release) {
+    storage->release_ = std::move(release);
+  }
   return storage;
 }
 

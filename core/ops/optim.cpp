@@ -16,6 +16,7 @@ void begin_step(const char* op, const Tensor& grad, const Tensor& parameter, std
     require(x.shape() == parameter.shape(), op, x, " does not fit the parameter ", parameter);
   };
   check(grad);
+  require(parameter.is_leaf(), op, "the parameter ", parameter, " is the result of an op, whose gradient a change in place would spoil");
   require(parameter.is_contiguous(), op, "the parameter ", parameter, " is not contiguous; give its contiguous()");
   for (const Tensor* x : state) {
     if (x != nullptr) {

@@ -21,55 +21,64 @@ auto comparable(T x) {
   }
 }
 
-/// out[i] = c[i] ? a[i] : b[i]; stride 0 is a value for the whole row. That these loops vectorise needs a condition of bytes, as g++ has no
-/// vectors of bool, and both values at hand before the choice.
-template <class T>
-void where_row(Index n, const std::uint8_t* c, Index sc, const T* a, Index sa, const T* b, Index sb, T* out, Index so) {
-  if (so == 1 && sc == 1 && sa == 1 && sb == 1) {
-    each(n, [=](Index i) {
-      const T x = a[i], y = b[i];
-      out[i] = c[i] != 0 ? x : y;
-    });
-  } else if (so == 1 && sc == 1 && sa == 1 && sb == 0) {
-    each(n, [=, y = *b](Index i) {
-      const T x = a[i];
-      out[i] = c[i] != 0 ? x : y;
-    });
-  } else if (so == 1 && sc == 1 && sa == 0 && sb == 1) {
-    each(n, [=, x = *a](Index i) {
-      const T y = b[i];
-      out[i] = c[i] != 0 ? x : y;
-    });
-  } else {
-    for (Index i = 0; i < n; ++i) {
-      out[i * so] = c[i * sc] != 0 ? a[i * sa] : b[i * sb];
+template <class Op>
+struct Compare {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void*) {
+    const auto *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]);
+    auto* y = static_cast<bool*>(out);
+    const auto body = [=](Index i) { y[i] = Op::value(comparable(a[i]), comparable(b[i])); };
+    if constexpr (std::is_class_v<T>) {
+      for (Index i = 0; i < n; ++i) {
+        body(i);
+      }
+    } else {
+      each(n, body);
     }
   }
+};
+
+/// Moves bits of type T. That the loop vectorises needs a condition of bytes, as g++ has no vectors of bool, and both values at hand before
+/// the choice.
+template <class T>
+void where_row(Index n, const void* const* in, void* out, const void*) {
+  const auto* condition = static_cast<const std::uint8_t*>(in[0]);
+  const auto *a = static_cast<const T*>(in[1]), *b = static_cast<const T*>(in[2]);
+  auto* y = static_cast<T*>(out);
+  each(n, [=](Index i) {
+    const T x0 = a[i], x1 = b[i];
+    y[i] = condition[i] != 0 ? x0 : x1;
+  });
+}
+
+RowFunction where_of(Index size) {
+  switch (size) {
+    case 1: return &where_row<std::uint8_t>;
+    case 2: return &where_row<std::uint16_t>;
+    case 4: return &where_row<std::uint32_t>;
+    default: return &where_row<std::uint64_t>;
+  }
+}
+
+Index size_of(DType dtype) {
+  Index size = 0;
+  visit_any(dtype, [&]<class T>(Tag<T>) { size = sizeof(T); });
+  return size;
 }
 
 }  // namespace
 
 void compare(const Context&, CompareOp op, const ConstView& a, const ConstView& b, const View& y) {
-  const auto walk = make_walk(y.shape, {&y.strides, &a.strides, &b.strides});
-  visit_any(a.dtype, [&]<class T>(Tag<T>) {
-    visit_op(op, [&]<class Op>(Tag<Op>) {
-      walk_parallel(walk, [&, pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<bool>()](Index n, const Index(&offset)[3]) {
-        binary_row<!std::is_class_v<T>>(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0],
-                                        walk.inner_stride(0), [](T x0, T x1) { return Op::value(comparable(x0), comparable(x1)); });
-      });
-    });
-  });
+  RowFunction row = nullptr;
+  visit_any(a.dtype, [&]<class T>(Tag<T>) { visit_op(op, [&]<class Op>(Tag<Op>) { row = &Compare<Op>::template row<T>; }); });
+  const Index size = size_of(a.dtype);
+  for_rows(make_walk(y.shape, {&y.strides, &a.strides, &b.strides}), {elements(y, 1), elements(a, size), elements(b, size)}, row);
 }
 
 void where(const Context&, const ConstView& condition, const ConstView& a, const ConstView& b, const View& y) {
-  const auto walk = make_walk(y.shape, {&y.strides, &condition.strides, &a.strides, &b.strides});
-  visit_any(y.dtype, [&]<class T>(Tag<T>) {
-    walk_parallel(walk,
-                  [&, pc = condition.ptr<std::uint8_t>(), pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<T>()](Index n, const Index(&at)[4]) {
-                    where_row(n, pc + at[1], walk.inner_stride(1), pa + at[2], walk.inner_stride(2), pb + at[3], walk.inner_stride(3),
-                              to + at[0], walk.inner_stride(0));
-                  });
-  });
+  const Index size = size_of(y.dtype);
+  for_rows(make_walk(y.shape, {&y.strides, &condition.strides, &a.strides, &b.strides}),
+           {elements(y, size), elements(condition, 1), elements(a, size), elements(b, size)}, where_of(size));
 }
 
 }  // namespace lora::kernels::LORA_CPU_ISA

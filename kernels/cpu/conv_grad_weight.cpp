@@ -38,8 +38,8 @@ Cut cut_work(const Gather& g, Index groups, Index outputs, Index vector, Index i
   cut.pieces = ceil_div(g.positions(), cut.rows);
   cut.parts = std::clamp<Index>(kPartBytes / (cut.sums() * item), 1, std::clamp<Index>(cut.pieces, 1, kMaxParts));
   const Index for_cache = ceil_div(outputs * cut.columns * item, kBlockBytes), for_threads = ceil_div(kTasks, cut.parts * groups);
-  cut.block =
-      ceil_div(outputs, std::clamp<Index>(std::max(for_cache, for_threads), 1, ceil_div(outputs, static_cast<Index>(2 * kBlockRows))));
+  cut.block = ceil_div(
+      outputs, std::clamp<Index>(std::max(for_cache, for_threads), 1, ceil_div(outputs, static_cast<Index>(2 * kBlockRows<float>))));
   cut.blocks = ceil_div(outputs, cut.block);
   return cut;
 }

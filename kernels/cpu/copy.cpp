@@ -1,10 +1,12 @@
 // Rows fill and copy: the kernels for every dtype.
 
+#include <algorithm>
 #include <limits>
 #include <type_traits>
 
 #include "kernels/cpu/dispatch.hpp"
 #include "kernels/cpu/kernels.hpp"
+#include "kernels/cpu/rows.hpp"
 #include "kernels/cpu/walk.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
@@ -62,16 +64,40 @@ template <class To, class From>
 }
 
 template <class From, class To>
-[[gnu::flatten]] void convert_row(Index n, const From* from, Index in, To* to, Index out) {
-  if (in == 1 && out == 1) {
-    for (Index i = 0; i < n; ++i) {
-      to[i] = converted<To>(from[i]);
-    }
-    return;
-  }
+[[gnu::flatten]] void convert_row(Index n, const void* const* in, void* out, const void*) {
+  const auto* from = static_cast<const From*>(in[0]);
+  auto* to = static_cast<To*>(out);
   for (Index i = 0; i < n; ++i) {
-    to[i * out] = converted<To>(from[i * in]);
+    to[i] = converted<To>(from[i]);
   }
+}
+
+/// Two conversions in a row, by way of f32.
+struct ByFloat {
+  RowFunction to_float, from_float;
+  Index in_size, out_size;
+};
+
+void convert_by_float(Index n, const void* const* in, void* out, const void* constants) {
+  const auto& by = *static_cast<const ByFloat*>(constants);
+  float buffer[kRowBuffer];
+  for (Index at = 0; at < n; at += kRowBuffer) {
+    const Index count = std::min(kRowBuffer, n - at);
+    const void* from = static_cast<const char*>(in[0]) + at * by.in_size;
+    const void* middle = buffer;
+    by.to_float(count, &from, buffer, nullptr);
+    by.from_float(count, &middle, static_cast<char*>(out) + at * by.out_size, nullptr);
+  }
+}
+
+/// Elements of one type: their bytes, by steps.
+void move_all(Index size, const ConstView& in, const View& out) {
+  const auto walk = make_walk(out.shape, {&out.strides, &in.strides});
+  const auto* from = static_cast<const char*>(in.data);
+  auto* to = static_cast<char*>(out.data);
+  walk_parallel(walk, [=, &walk](Index n, const Index(&offset)[2]) {
+    move_elements(size, n, from + offset[1] * size, walk.inner_stride(1), to + offset[0] * size, walk.inner_stride(0));
+  });
 }
 
 /// Calls f(Tag<T>{}) with the type of an element in memory.
@@ -96,12 +122,19 @@ void fill(const Context&, double value, const View& out) {
 }
 
 void copy(const Context&, const ConstView& in, const View& out) {
-  const auto walk = make_walk(out.shape, {&out.strides, &in.strides});
   visit_stored(in.dtype, [&]<class From>(Tag<From>) {
+    if (in.dtype == out.dtype) {
+      return move_all(sizeof(From), in, out);
+    }
     visit_stored(out.dtype, [&]<class To>(Tag<To>) {
-      walk_parallel(walk, [&, from = in.ptr<From>(), to = out.ptr<To>()](Index n, const Index(&offset)[2]) {
-        convert_row(n, from + offset[1], walk.inner_stride(1), to + offset[0], walk.inner_stride(0));
-      });
+      const auto walk = make_walk(out.shape, {&out.strides, &in.strides});
+      if constexpr ((kHalf<From> && !std::is_same_v<To, float>) || (kHalf<To> && !std::is_same_v<From, float>)) {
+        // What such pairs go by anyway, without code for each.
+        const ByFloat by{&convert_row<From, float>, &convert_row<float, To>, sizeof(From), sizeof(To)};
+        for_rows(walk, {elements(out, sizeof(To)), elements(in, sizeof(From))}, &convert_by_float, &by);
+      } else {
+        for_rows(walk, {elements(out, sizeof(To)), elements(in, sizeof(From))}, &convert_row<From, To>);
+      }
     });
   });
 }

@@ -11,8 +11,11 @@
 namespace lora::kernels::LORA_CPU_ISA {
 
 #if defined(__AVX512F__)
-inline constexpr std::size_t kBlockRows = 14;  // with two vectors each they fill the registers
+// With two vectors each they fill the registers; f64 makes do with fewer, as each number of rows is code of its own.
+template <class T>
+inline constexpr std::size_t kBlockRows = sizeof(T) == 4 ? 14 : 7;
 #else
+template <class T>
 inline constexpr std::size_t kBlockRows = 6;
 #endif
 inline constexpr Index kDepth = 512;  // terms added in registers before a block of the result is read and written
@@ -125,7 +128,7 @@ void multiply_rows(const Block<T>& block) {
 /// c += a b for a [m, k] and b [k, n]; c must not overlap them.
 template <class T>
 void multiply(Index m, Index n, Index k, const LeftRows<T>& a, const Panels<T>& b, const ResultRows<T>& c) {
-  const Index blocks = (m - 1) / static_cast<Index>(kBlockRows) + 1;  // of nearly equal size
+  const Index blocks = (m - 1) / static_cast<Index>(kBlockRows<T>) + 1;  // of nearly equal size
   for (Index p = 0; p < k; p += kDepth) {
     for (Index j = 0; j < n; j += kPanel<T>) {
       const T* panel = b.data + j / kPanel<T> * b.panel + p * b.step;
@@ -139,9 +142,9 @@ void multiply(Index m, Index n, Index k, const LeftRows<T>& a, const Panels<T>& 
                              columns,
                              std::min(kDepth, k - p)};
         if (columns > kVectorSize<T>) {
-          multiply_rows<kBlockRows, 2, T>(block);
+          multiply_rows<kBlockRows<T>, 2, T>(block);
         } else {
-          multiply_rows<kBlockRows, 1, T>(block);
+          multiply_rows<kBlockRows<T>, 1, T>(block);
         }
         i += rows;
       }

@@ -9,104 +9,169 @@
 namespace lora::kernels::LORA_CPU_ISA {
 namespace {
 
-template <bool kVector = true, class T, class F>
-void map(const ConstView& x, const View& y, const F& f) {
-  const auto walk = make_walk(y.shape, {&y.strides, &x.strides});
-  const T* from = x.ptr<T>();
-  T* to = y.ptr<T>();
-  const Index sy = walk.inner_stride(0), sx = walk.inner_stride(1);
-  walk_parallel(walk, [=](Index n, const Index(&offset)[2]) {
-    T* out = to + offset[0];
-    const T* in = from + offset[1];
-    if (kVector && sy == 1 && sx == 1) {
-      each(n, [=](Index i) { out[i] = f(in[i]); });
-      return;
-    }
+/// body(i) for i in 0..n-1, in a loop marked to vectorise if loops over Op do.
+template <class Op, class Body>
+[[gnu::always_inline]] inline void each_of(Index n, const Body& body) {
+  if constexpr (Op::kVector) {
+    each(n, body);
+  } else {
     for (Index i = 0; i < n; ++i) {
-      out[i * sy] = f(in[i * sx]);
+      body(i);
     }
+  }
+}
+
+/// Constants of a function, in the type that it is computed in.
+template <class T>
+struct Constants {
+  T p, q;
+};
+
+template <class Op>
+struct Value {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void*) {
+    const auto* x = static_cast<const T*>(in[0]);
+    auto* y = static_cast<T*>(out);
+    each_of<Op>(n, [=](Index i) { y[i] = Op::value(x[i]); });
+  }
+};
+
+template <class Op>
+struct ParamValue {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void* constants) {
+    const auto* x = static_cast<const T*>(in[0]);
+    auto* y = static_cast<T*>(out);
+    each_of<Op>(n, [=, c = *static_cast<const Constants<T>*>(constants)](Index i) { y[i] = Op::value(x[i], c.p, c.q); });
+  }
+};
+
+template <class Op>
+struct BinaryValue {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void*) {
+    const auto *a = static_cast<const T*>(in[0]), *b = static_cast<const T*>(in[1]);
+    auto* y = static_cast<T*>(out);
+    each_of<Op>(n, [=](Index i) { y[i] = Op::value(a[i], b[i]); });
+  }
+};
+
+struct Affine {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void* constants) {
+    const auto* x = static_cast<const T*>(in[0]);
+    auto* y = static_cast<T*>(out);
+    each(n, [=, c = *static_cast<const Constants<T>*>(constants)](Index i) { y[i] = mul_add(c.p, x[i], c.q); });
+  }
+};
+
+// Gradients: operands are gy and what the slope looks at.
+
+template <class Op>
+struct Slope {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void*) {
+    const auto *gy = static_cast<const T*>(in[0]), *x = static_cast<const T*>(in[1]), *y = static_cast<const T*>(in[2]);
+    auto* gx = static_cast<T*>(out);
+    each(n, [=](Index i) { gx[i] = gy[i] * Op::slope(x[i], y[i]); });
+  }
+};
+
+template <class Op>
+struct ParamSlope {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void* constants) {
+    const auto *gy = static_cast<const T*>(in[0]), *x = static_cast<const T*>(in[1]);
+    auto* gx = static_cast<T*>(out);
+    each(n, [=, c = *static_cast<const Constants<T>*>(constants)](Index i) { gx[i] = gy[i] * Op::slope(x[i], c.p, c.q); });
+  }
+};
+
+template <class Op, int kOperand>
+struct BinarySlope {
+  template <class T>
+  static void row(Index n, const void* const* in, void* out, const void*) {
+    const auto *gy = static_cast<const T*>(in[0]), *a = static_cast<const T*>(in[1]), *b = static_cast<const T*>(in[2]);
+    auto* gx = static_cast<T*>(out);
+    each(n, [=](Index i) { gx[i] = gy[i] * (kOperand == 0 ? Op::slope_a(a[i], b[i]) : Op::slope_b(a[i], b[i])); });
+  }
+};
+
+/// F::row for the type of the arrays, and the bytes of an element.
+template <class F>
+RowFunction row_of(DType dtype) {
+  return dtype == DType::f64 ? &F::template row<double> : &F::template row<float>;
+}
+
+Index size_of(DType dtype) { return dtype == DType::f64 ? 8 : 4; }
+
+/// Calls f(Tag<functor>{}) and takes what it gives.
+template <class Op, class F>
+RowFunction choose(Op op, const F& f) {
+  RowFunction chosen = nullptr;
+  visit_op(op, [&]<class Functor>(Tag<Functor> tag) { chosen = f(tag); });
+  return chosen;
+}
+
+void run(const ConstView& x, const View& y, RowFunction f, const void* constants = nullptr) {
+  const Index size = size_of(y.dtype);
+  for_rows(make_walk(y.shape, {&y.strides, &x.strides}), {elements(y, size), elements(x, size)}, f, constants);
+}
+
+/// As `run`, with p and q in the type of x.
+void run_with(double p, double q, const ConstView& x, const View& y, RowFunction f) {
+  visit_real(x.dtype, [&]<class T>(Tag<T>) {
+    const Constants<T> constants{static_cast<T>(p), static_cast<T>(q)};
+    run(x, y, f, &constants);
   });
 }
 
-/// gx = gy f(x0, x1), where x0 and x1 are what the slope f looks at.
-template <class T, class F>
-void map_slope(const ConstView& x0, const ConstView& x1, const ConstView& gy, const View& gx, const F& f) {
-  const auto walk = make_walk(gx.shape, {&gx.strides, &gy.strides, &x0.strides, &x1.strides});
-  const Index out = walk.inner_stride(0), in = walk.inner_stride(1), s0 = walk.inner_stride(2), s1 = walk.inner_stride(3);
-  const bool contiguous = walk.inner_contiguous();
-  walk_parallel(walk, [=, &x0, &x1, &gy, &gx](Index n, const Index(&offset)[4]) {
-    T* to = gx.ptr<T>() + offset[0];
-    const T *g = gy.ptr<T>() + offset[1], *p0 = x0.ptr<T>() + offset[2], *p1 = x1.ptr<T>() + offset[3];
-    if (contiguous) {
-      each(n, [=](Index i) { to[i] = g[i] * f(p0[i], p1[i]); });
-      return;
-    }
-    for (Index i = 0; i < n; ++i) {
-      to[i * out] = g[i * in] * f(p0[i * s0], p1[i * s1]);
-    }
-  });
+/// gx = gy times the slope that x0 and x1 give.
+void run_slope(const ConstView& gy, const ConstView& x0, const ConstView& x1, const View& gx, RowFunction f) {
+  const Index size = size_of(gx.dtype);
+  for_rows(make_walk(gx.shape, {&gx.strides, &gy.strides, &x0.strides, &x1.strides}),
+           {elements(gx, size), elements(gy, size), elements(x0, size), elements(x1, size)}, f);
 }
 
 }  // namespace
 
 void unary(const Context&, UnaryOp op, const ConstView& x, const View& y) {
-  visit_real(x.dtype, [&]<class T>(Tag<T>) {
-    visit_op(op, [&]<class Op>(Tag<Op>) { map<CpuOp<Op>::kVector, T>(x, y, [](T value) { return CpuOp<Op>::value(value); }); });
-  });
+  run(x, y, choose(op, [&]<class Op>(Tag<Op>) { return row_of<Value<CpuOp<Op>>>(x.dtype); }));
 }
 
 void affine(const Context&, double scale, double shift, const ConstView& x, const View& y) {
-  visit_real(x.dtype, [&]<class T>(Tag<T>) {
-    map<true, T>(x, y, [a = static_cast<T>(scale), b = static_cast<T>(shift)](T value) { return mul_add(a, value, b); });
-  });
+  run_with(scale, shift, x, y, row_of<Affine>(x.dtype));
 }
 
 void unary_grad(const Context&, UnaryOp op, const ConstView& x, const ConstView& y, const ConstView& gy, const View& gx) {
-  visit_real(x.dtype, [&]<class T>(Tag<T>) {
-    visit_op(op, [&]<class Op>(Tag<Op>) { map_slope<T>(x, y, gy, gx, [](T x0, T y0) { return CpuOp<Op>::slope(x0, y0); }); });
-  });
+  run_slope(gy, x, y, gx, choose(op, [&]<class Op>(Tag<Op>) { return row_of<Slope<CpuOp<Op>>>(x.dtype); }));
 }
 
 void param(const Context&, const Parametric& f, const ConstView& x, const View& y) {
-  visit_real(x.dtype, [&]<class T>(Tag<T>) {
-    visit_op(f.op, [&]<class Op>(Tag<Op>) {
-      const T p = static_cast<T>(f.p), q = static_cast<T>(f.q);
-      map<CpuOp<Op>::kVector, T>(x, y, [=](T value) { return CpuOp<Op>::value(value, p, q); });
-    });
-  });
+  run_with(f.p, f.q, x, y, choose(f.op, [&]<class Op>(Tag<Op>) { return row_of<ParamValue<CpuOp<Op>>>(x.dtype); }));
 }
 
 void param_grad(const Context&, const Parametric& f, const ConstView& x, const ConstView& gy, const View& gx) {
+  const Index size = size_of(gx.dtype);
+  const RowFunction row = choose(f.op, [&]<class Op>(Tag<Op>) { return row_of<ParamSlope<CpuOp<Op>>>(x.dtype); });
   visit_real(x.dtype, [&]<class T>(Tag<T>) {
-    visit_op(f.op, [&]<class Op>(Tag<Op>) {
-      const T p = static_cast<T>(f.p), q = static_cast<T>(f.q);
-      map_slope<T>(x, x, gy, gx, [=](T value, T) { return CpuOp<Op>::slope(value, p, q); });
-    });
+    const Constants<T> constants{static_cast<T>(f.p), static_cast<T>(f.q)};
+    for_rows(make_walk(gx.shape, {&gx.strides, &gy.strides, &x.strides}), {elements(gx, size), elements(gy, size), elements(x, size)}, row,
+             &constants);
   });
 }
 
 void binary(const Context&, BinaryOp op, const ConstView& a, const ConstView& b, const View& y) {
-  const auto walk = make_walk(y.shape, {&y.strides, &a.strides, &b.strides});
-  visit_real(y.dtype, [&]<class T>(Tag<T>) {
-    visit_op(op, [&]<class Op>(Tag<Op>) {
-      walk_parallel(walk, [&, pa = a.ptr<T>(), pb = b.ptr<T>(), to = y.ptr<T>()](Index n, const Index(&offset)[3]) {
-        binary_row<CpuOp<Op>::kVector>(n, pa + offset[1], walk.inner_stride(1), pb + offset[2], walk.inner_stride(2), to + offset[0],
-                                       walk.inner_stride(0), [](T x0, T x1) { return CpuOp<Op>::value(x0, x1); });
-      });
-    });
-  });
+  const Index size = size_of(y.dtype);
+  for_rows(make_walk(y.shape, {&y.strides, &a.strides, &b.strides}), {elements(y, size), elements(a, size), elements(b, size)},
+           choose(op, [&]<class Op>(Tag<Op>) { return row_of<BinaryValue<CpuOp<Op>>>(y.dtype); }));
 }
 
 void binary_grad(const Context&, const Partial& df, const ConstView& a, const ConstView& b, const ConstView& gy, const View& gx) {
-  visit_real(gx.dtype, [&]<class T>(Tag<T>) {
-    visit_op(df.op, [&]<class Op>(Tag<Op>) {
-      if (df.operand == 0) {
-        map_slope<T>(a, b, gy, gx, [](T x0, T x1) { return CpuOp<Op>::slope_a(x0, x1); });
-      } else {
-        map_slope<T>(a, b, gy, gx, [](T x0, T x1) { return CpuOp<Op>::slope_b(x0, x1); });
-      }
-    });
-  });
+  run_slope(gy, a, b, gx, choose(df.op, [&]<class Op>(Tag<Op>) {
+              return df.operand == 0 ? row_of<BinarySlope<CpuOp<Op>, 0>>(gx.dtype) : row_of<BinarySlope<CpuOp<Op>, 1>>(gx.dtype);
+            }));
 }
 
 }  // namespace lora::kernels::LORA_CPU_ISA
