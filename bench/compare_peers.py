@@ -63,7 +63,7 @@ def our_steps(args):
     """Median ms by case, of 9 repetitions."""
     text = output_of([os.path.join(args.build, "bench", "bench_step"), "--threads", str(args.threads), f"--benchmark_filter={args.filter}",
                       "--benchmark_repetitions=9", "--benchmark_min_time=0.2", "--benchmark_report_aggregates_only", "--benchmark_format=json"])
-    return {row["run_name"].removesuffix("/real_time"): row["real_time"] for row in json.loads(text)["benchmarks"]
+    return {row["run_name"]: row["real_time"] for row in json.loads(text)["benchmarks"]
             if row["aggregate_name"] == "median"}
 
 

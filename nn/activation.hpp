@@ -27,6 +27,19 @@ class Sigmoid final : public Activation {
   Sigmoid() : Activation("Sigmoid", sigmoid) {}
 };
 
+/// x / (1 + e^-x).
+class SiLU final : public Activation {
+ public:
+  SiLU() : Activation("SiLU", silu) {}
+};
+
+/// x Phi(x), or its approximation by tanh.
+class GELU final : public Activation {
+ public:
+  explicit GELU(GeluApproximate approximate = GeluApproximate::none)
+      : Activation("GELU", approximate == GeluApproximate::tanh ? Function{gelu_tanh} : Function{gelu}) {}
+};
+
 /// Hyperbolic tangent.
 class Tanh final : public Activation {
  public:

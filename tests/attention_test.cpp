@@ -195,6 +195,9 @@ TEST_CASE("attention: the same bits for any number of threads", "[attention][thr
 TEST_CASE("nn: activations as layers", "[nn]") {
   const Tensor x = random({2, 3});
   CHECK(same_bits(nn::Sigmoid()(x), sigmoid(x)));
+  CHECK(same_bits(nn::SiLU()(x), silu(x)));
+  CHECK(same_bits(nn::GELU()(x), gelu(x)));
+  CHECK(same_bits(nn::GELU(GeluApproximate::tanh)(x), gelu_tanh(x)));
   CHECK(same_bits(nn::Tanh()(x), tanh(x)));
   CHECK(nn::Tanh().describe() == "Tanh()");
 }
