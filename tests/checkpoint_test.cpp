@@ -90,8 +90,8 @@ TEST_CASE("checkpoint: values and gradients have the bits that they have without
 TEST_CASE("checkpoint: nested ones with work around the inner", "[checkpoint]") {
   const Tensor w = leaf({3});
   const auto f = [&](const Wrap& wrap, const Tensor& x) {
-    const auto inner = [&](const Tensor& a) { return dropout(a * w, 0.4) * tanh(a); };
-    return wrap([&](const Tensor& a) { return wrap(inner, exp(a) + w) * wrap(inner, a); }, x);
+    const auto inner = [w](const Tensor& a) { return dropout(a * w, 0.4) * tanh(a); };
+    return wrap([inner, wrap, w](const Tensor& a) { return wrap(inner, exp(a) + w) * wrap(inner, a); }, x);
   };
   const auto gradients_by = [&](const Wrap& wrap) {
     manual_seed(9);

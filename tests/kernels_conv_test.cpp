@@ -32,10 +32,10 @@ WindowAxis axis(Index in, Index kernel, Index stride, Index padding, Index dilat
   return {in, (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1, kernel, stride, padding, dilation};
 }
 
-/// An image that is channels-last and full of NaN.
+/// An image that is channels-last and full of NaN, or of 99 where there is none.
 KernelArray image(DType dtype, const Shape& shape) {
   KernelArray a(dtype, shape, lora::channels_last_strides(shape));
-  return a.fill_by([](Index) { return kNaN; });
+  return a.fill_by([&](Index) { return lora::is_floating(dtype) ? kNaN : 99; });
 }
 
 Index place(const Shape& s, Index n, Index c, Index i, Index j) { return ((n * s[1] + c) * s[2] + i) * s[3] + j; }

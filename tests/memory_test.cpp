@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/error.hpp"
+#include "core/base/sanitizers.hpp"
 
 using lora::kCpu;
 using lora::memory_stats;
@@ -18,21 +19,13 @@ using lora::Storage;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kCaching = false;  // blocks come straight from the system, so that overflows are seen
-#else
-constexpr bool kCaching = true;
-#endif
+constexpr bool kCaching = !lora::kAddressSanitizer;  // blocks come straight from the system, so that overflows are seen
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kSizes[] = {
     0, 1, 63, 64, 65, 1000, 1024, 1025, 1152, 1153, 2048, 2049, 200704, kHugePage - 1, kHugePage, kHugePage + 1, 13000000};
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kRefusable = false;  // the sanitizers end the process where the system would refuse
-#else
-constexpr bool kRefusable = true;
-#endif
+constexpr bool kRefusable = !lora::kAddressSanitizer && !lora::kThreadSanitizer;  // they end the process instead
 
 const lora::Device kCuda{lora::DeviceType::cuda, 0};
 

@@ -13,23 +13,12 @@
 #include <utility>
 
 #include "core/base/error.hpp"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define LORA_EXACT_BLOCKS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LORA_EXACT_BLOCKS 1
-#endif
-#endif
+#include "core/base/sanitizers.hpp"
 
 namespace lora {
 namespace {
 
-#ifdef LORA_EXACT_BLOCKS
-constexpr bool kCaching = false;  // AddressSanitizer sees overflows and late uses of blocks that are exact and fresh only
-#else
-constexpr bool kCaching = true;
-#endif
+constexpr bool kCaching = !kAddressSanitizer;  // it sees overflows and late uses of blocks that are exact and fresh only
 
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
