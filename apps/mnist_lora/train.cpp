@@ -27,13 +27,13 @@ namespace {
 std::filesystem::path data_folder(const CommonOptions& options) { return options.data.empty() ? bundled_mnist() : options.data; }
 
 /// Base weights and adapter to train, from a stream of random numbers of the run's own.
-LoadedModel model_to_train(const TrainOptions& options, const RunPlan& plan) {
+LoadedModel model_to_train(const TrainOptions& options, const RunPlan& plan, const TrainingData& data) {
   lora::default_generator() = lora::Generator(options.common.seed, plan.random_stream());
   LoadedModel loaded =
       options.weights.empty() ? LoadedModel{make_model(options.model), std::nullopt} : load_model({options.model, options.weights, {}});
   loaded.model->train();
   if (!plan.is_base()) {
-    const AdapterRequest request{plan.adapter, plan.rank, plan.alpha, options.target};
+    const AdapterRequest request{plan.adapter, plan.rank, plan.alpha, planned_steps(plan, data, options.common), options.target};
     loaded.adapter = lora::attach(*loaded.model, make_method(request, *loaded.model));
   }
   return loaded;
@@ -64,7 +64,7 @@ class Training {
       : options_(options),
         plan_(train_plan(options)),
         data_(checked_data(options)),
-        loaded_(model_to_train(options, plan_)),
+        loaded_(model_to_train(options, plan_, data_)),
         workspace_(options.common.out, train_settings(options, data_folder(options.common)), options.common.resume),
         log_(workspace_.log(), options.common.resume ? lora::nn::CsvLog::Existing::keep : lora::nn::CsvLog::Existing::replace) {}
 
