@@ -57,6 +57,7 @@ void add_history(Run& run, const lora::nn::TrainResult& result) {
     run.seconds += e.seconds;
   }
   run.stopped_early = result.stopped_early;
+  run.best_epoch = static_cast<int>(result.best_epoch);
 }
 
 lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
