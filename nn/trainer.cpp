@@ -61,6 +61,7 @@ TrainResult Trainer::fit(const BatchSource& train, const BatchSource& validation
     best_terms_ = state_of(options_.terms);
   }
   const TrainingMode mode(model_, true);
+  hold_frozen_statistics(model_);
   if (!run_epochs(train, validation, callbacks)) {
     return result(true);
   }
