@@ -16,7 +16,7 @@ Check skip(const char* reason) {
 
 const Check& check_of(const Json& kind) {
   static const std::map<std::string, Check> checks{
-      {"adalora", skip("this version has no AdaLoRA")},
+      {"adalora", check_adalora},
       {"adapter", check_adapter},
       {"op", check_op},
       {"optimizer", check_optimizer},
