@@ -43,7 +43,7 @@ lora::AttachedAdapter attach_lora(lora::nn::Module& model, const RunPlan& plan) 
   return lora::attach(model, config);
 }
 
-lora::AttachedAdapter attach_adapter(lora::nn::Module& model, const RunPlan& plan) {
+lora::AttachedAdapter attach_adapter(lora::nn::Module& model, const RunPlan& plan, std::int64_t steps) {
   if (plan.init != lora::LoraInit::kaiming) {
     return attach_lora(model, plan);
   }
@@ -51,25 +51,26 @@ lora::AttachedAdapter attach_adapter(lora::nn::Module& model, const RunPlan& pla
   request.adapter = plan.adapter;
   request.rank = plan.rank;
   request.alpha = plan.alpha;
+  request.steps = steps;
   request.target = plan.target;
   return lora::attach(model, make_method(request, model));
 }
 
 /// @param weights  empty: from scratch
-LoadedModel begin_run(const ExperimentSetup& setup, const RunPlan& plan, const std::filesystem::path& weights) {
+LoadedModel begin_run(const ExperimentSetup& setup, const TrainingData& data, const RunPlan& plan, const std::filesystem::path& weights) {
   lora::default_generator() = lora::Generator(setup.common.seed, plan.random_stream());
   LoadedModel loaded = weights.empty() ? LoadedModel{make_model(setup.model), std::nullopt} : load_model({setup.model, weights, {}});
   loaded.model->train();
   if (!plan.is_base()) {
-    loaded.adapter = attach_adapter(*loaded.model, plan);
+    loaded.adapter = attach_adapter(*loaded.model, plan, planned_steps(plan, data, setup.common));
   }
   return loaded;
 }
 
 /// What a resumed experiment must have in common with the one that was started, once every run is known to be possible.
-Settings checked_settings(const ExperimentSetup& setup) {
+Settings checked_settings(const ExperimentSetup& setup, const TrainingData& data) {
   for (const RunPlan& plan : setup.plans) {
-    begin_run(setup, plan, setup.weights);
+    begin_run(setup, data, plan, setup.weights);
   }
   Settings settings = training_settings(setup.command, setup.common, data_folder(setup.common));
   settings.insert(setup.settings.begin(), setup.settings.end());
@@ -90,7 +91,7 @@ std::filesystem::path data_folder(const CommonOptions& options) { return options
 Experiment::Experiment(ExperimentSetup setup)
     : setup_(std::move(setup)),
       data_(checked_data(setup_)),
-      workspace_(setup_.common.out, checked_settings(setup_), setup_.common.resume),
+      workspace_(setup_.common.out, checked_settings(setup_, data_), setup_.common.resume),
       log_(workspace_.log(), setup_.common.resume ? lora::nn::CsvLog::Existing::keep : lora::nn::CsvLog::Existing::replace) {}
 
 Tested Experiment::run() {
@@ -102,7 +103,7 @@ Tested Experiment::run() {
 }
 
 LoadedModel Experiment::model_to_train(const RunPlan& plan) const {
-  return begin_run(setup_, plan, trains_base() && !plan.is_base() ? workspace_.base_weights() : setup_.weights);
+  return begin_run(setup_, data_, plan, trains_base() && !plan.is_base() ? workspace_.base_weights() : setup_.weights);
 }
 
 ModelFiles Experiment::files(const RunPlan& plan) const {

@@ -14,7 +14,7 @@ double default_lr(const TrainOptions& o) {
   if (o.adapts()) {
     return recipe::adapter_lr(o.rank);
   }
-  return o.weights.empty() ? recipe::kBaseLr : recipe::kFurtherLr;
+  return o.weights.empty() ? model_lr(o.model) : recipe::kFurtherLr;
 }
 
 /// FNV-1a of a file.
