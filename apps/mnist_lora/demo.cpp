@@ -90,9 +90,9 @@ std::string limits_of(const DemoOptions& options) {
 
 Report report_of(const DemoOptions& options, const Results& all) {
   Report report;
-  report.title = "LoRA on MNIST";
+  report.title = "Experiments with adapters";
   report.summary =
-      "Experiments with low-rank adapters, each in a section of its own. So that they take minutes, " + limits_of(options) + ".";
+      "Each experiment has a section of its own. So that they take minutes, " + limits_of(options) + ".";
   report.key_numbers = {{std::to_string(std::size(kExperiments)), "experiments"},
                         {std::to_string(all.runs.size()), "runs trained and tested"},
                         {duration(all.seconds), "for all of them"},
