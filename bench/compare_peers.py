@@ -95,7 +95,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--case", choices=sorted(CASES), action="append")
-    parser.add_argument("--filter", default="mlp", help="part of the names of steps")
+    parser.add_argument("--filter", default="", help="part of the names of steps: vgg/lora")
     args = parser.parse_args()
     for name in args.case or sorted(CASES):
         CASES[name](args)

@@ -1,12 +1,16 @@
 #include "bench/step_case.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "core/autograd.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/random.hpp"
 #include "lora/lora.hpp"
+#include "models/cnn.hpp"
 #include "models/mlp.hpp"
+#include "models/resnet.hpp"
+#include "models/vgg.hpp"
 #include "nn/optim/adam.hpp"
 
 namespace lora::bench {
@@ -24,9 +28,18 @@ std::unique_ptr<nn::Module> make() {
   return std::make_unique<M>();
 }
 
-constexpr ModelRow kModels[] = {{"mlp", make<models::Mlp>, 64, 8}};
+std::unique_ptr<nn::Module> make_resnet18() { return std::make_unique<models::ResNet>(models::ResNetOptions::resnet18()); }
 
-constexpr const char* kKinds[] = {"base", "lora", "eval"};
+constexpr ModelRow kModels[] = {
+    {"mlp", make<models::Mlp>, 64, 8}, {"cnn", make<models::Cnn>, 64, 8},         {"vgg", make<models::Vgg>, 10, 4},
+    {"vgg", make<models::Vgg>, 64, 4}, {"resnet20", make<models::ResNet>, 64, 4}, {"resnet18", make_resnet18, 16, 4},
+};
+
+constexpr const char* kKinds[] = {
+    "base",
+    "lora",
+    "eval",
+};
 
 std::unique_ptr<nn::Module> make_model(const std::string& name) {
   for (const ModelRow& row : kModels) {
@@ -73,7 +86,11 @@ std::vector<StepCase> step_cases(int batch, int rank) {
   std::vector<StepCase> cases;
   for (const ModelRow& row : kModels) {
     for (const char* kind : kKinds) {
-      cases.push_back({row.name, kind, batch > 0 ? batch : row.batch, rank > 0 ? rank : row.rank});
+      const StepCase c{row.name, kind, batch > 0 ? batch : row.batch, rank > 0 ? rank : row.rank};
+      const auto same = [&c](const StepCase& other) { return other.name() == c.name(); };
+      if (std::none_of(cases.begin(), cases.end(), same)) {
+        cases.push_back(c);
+      }
     }
   }
   return cases;
@@ -89,6 +106,7 @@ Step make_step(const StepCase& c) {
     LoraConfig config;
     config.r = c.rank;
     config.lora_alpha = c.rank;
+    config.target_modules = ".*";  // every layer that can be adapted, as the peer has it
     attach(*s->model, config);
   }
   const ParameterCounts counts = count_parameters(*s->model);

@@ -24,7 +24,7 @@ void check(const LoraConfig& config) {
 
 Tensor initial_a(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator) {
   const Shape shape = layer.down_shape(config.r);
-  const DType dtype = layer.weight().dtype();
+  const DType dtype = layer.dtype();
   if (config.init_lora_weights == LoraInit::gaussian) {
     return randn(shape, dtype, generator) / static_cast<double>(config.r);
   }
@@ -43,7 +43,7 @@ LoraAdapter::LoraAdapter(const nn::AdaptableLayer& layer, const LoraConfig& conf
     : scaling_(config.scaling()),
       dropout_(config.lora_dropout),
       a_(param("lora_A", initial_a(layer, config, generator))),
-      b_(param("lora_B", zeros(layer.up_shape(config.r), layer.weight().dtype()))) {}
+      b_(param("lora_B", zeros(layer.up_shape(config.r), layer.dtype()))) {}
 
 Tensor LoraAdapter::add_to(const Tensor& sum, const nn::AdaptableLayer& layer, const Tensor& x, const Tensor&) const {
   const Tensor seen = layer.training() ? dropout(x, dropout_) : x;
@@ -51,7 +51,7 @@ Tensor LoraAdapter::add_to(const Tensor& sum, const nn::AdaptableLayer& layer, c
 }
 
 Tensor LoraAdapter::merged_weight(const nn::AdaptableLayer& layer, const Tensor& weight) const {
-  return weight + scaling_ * layer.outer(b_, a_);
+  return layer.spread(weight) + scaling_ * layer.outer(b_, a_);
 }
 
 LoraMethod::LoraMethod(LoraConfig config) : config_(std::move(config)) { check(config_); }

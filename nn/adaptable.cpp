@@ -106,19 +106,21 @@ void AdaptableLayer::merge() {
   }
   require(all_finite(changed), "merge", "the merged weight of ", describe(),
           " is not finite; the adapter has diverged, so nothing was merged");
-  original_ = clone(weight_.detach());
-  weight_.copy_(changed);
-  merged_version_ = weight_.storage()->version();
+  original_ = weight_;
+  weight_ = changed.detach().requires_grad_(original_.requires_grad());
+  replace_param("weight", weight_);
+  versions_at_merge_[0] = original_.storage()->version();
+  versions_at_merge_[1] = weight_.storage()->version();
 }
 
 void AdaptableLayer::unmerge() {
   if (!merged()) {
     return;
   }
-  require(weight_.storage()->version() == merged_version_, "unmerge", "the weight of ", describe(),
-          " was changed after merge(), so restoring it would lose that change");
-  const NoGrad no_grad;
-  weight_.copy_(original_);
+  require(original_.storage()->version() == versions_at_merge_[0] && weight_.storage()->version() == versions_at_merge_[1], "unmerge",
+          "the weight of ", describe(), " was changed after merge(), so restoring it would lose that change");
+  weight_ = original_;
+  replace_param("weight", weight_);
   original_ = {};
 }
 

@@ -18,20 +18,28 @@ class AdaptableLayer : public Module {
   /// apply(x, weight, bias), plus the shares of the active adapters in order of attachment.
   Tensor forward(const Tensor& x) const final;
 
-  /// The layer's function with another weight of the same shape, and without a bias if that is undefined.
+  /// The layer's function with another weight, of the layer's own shape or spread, and without a bias if that is undefined.
   virtual Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias = {}) const = 0;
   /// x into `rank` features: a of shape down_shape(rank), seeing x as the layer sees it.
   virtual Tensor down(const Tensor& x, const Tensor& a) const = 0;
   /// addend + scale * (h into the layer's outputs by b of shape up_shape(rank)).
   virtual Tensor up(const Tensor& h, const Tensor& b, double scale, const Tensor& addend) const = 0;
-  /// The weight whose function is that of b after a: apply(x, outer(b, a)) = up(down(x, a), b).
+  /// The weight, spread, whose function is that of b after a: apply(x, outer(b, a)) = up(down(x, a), b).
   virtual Tensor outer(const Tensor& b, const Tensor& a) const = 0;
+  /// An equal weight in which every output sees every input: a grouped one gets zeros, others are given back as they are.
+  virtual Tensor spread(const Tensor& weight) const { return weight; }
+  /// Into how many parts that do not see each other inputs and outputs are cut.
+  virtual Index groups() const { return 1; }
+  /// A value for each output, [out], in the shape that broadcasts over the layer's result.
+  virtual Tensor per_output(const Tensor& values) const = 0;
   virtual Shape down_shape(Index rank) const = 0;
   virtual Shape up_shape(Index rank) const = 0;
   /// Inputs that one feature of down() sees: what initialisers scale by.
   virtual Index fan_in() const = 0;
 
-  const Tensor& weight() const { return weight_; }
+  Tensor weight() const { return weight_; }
+  Shape weight_shape() const { return weight_.shape(); }
+  DType dtype() const { return weight_.dtype(); }
   const Tensor& bias() const { return bias_; }
 
   /// Adds an active adapter. @throws Error if the name is taken or adapters are merged
@@ -49,11 +57,11 @@ class AdaptableLayer : public Module {
   void set_adapters_enabled(bool on);
   bool adapters_enabled() const { return enabled_; }
 
-  /// Folds the active adapters into the weight, which the forward pass then uses alone. @throws Error if some are merged or the result is
-  /// not finite; then nothing was changed
+  /// Puts a weight that has the active adapters in it in the place of the layer's own, which is kept. It may have another shape: adapters
+  /// of a grouped convolution act on all inputs, so merging spreads its weight. @throws Error if some are merged or the result is not
+  /// finite; then nothing was changed
   void merge();
-  /// Restores the weight, bit for bit, from the copy kept by merge(). @throws Error if the weight was changed since; nothing to do if not
-  /// merged
+  /// Puts the weight of before merge() back. @throws Error if a weight was changed since; nothing to do if not merged
   void unmerge();
   bool merged() const { return original_.defined(); }
 
@@ -71,8 +79,8 @@ class AdaptableLayer : public Module {
   void require_unmerged(std::string_view action) const;
 
   Tensor weight_, bias_;
-  Tensor original_;  // the weight before merge()
-  std::uint64_t merged_version_ = 0;
+  Tensor original_;                              // the weight before merge()
+  std::uint64_t versions_at_merge_[2] = {0, 0};  // of the original and of the merged weight
   std::vector<Slot> slots_;
   bool enabled_ = true;
 };

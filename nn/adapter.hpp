@@ -26,7 +26,7 @@ class Adapter {
   /// @param x     the layer's input. @param base  the layer's own output for x, bias included
   virtual Tensor add_to(const Tensor& sum, const AdaptableLayer& layer, const Tensor& x, const Tensor& base) const = 0;
 
-  /// The weight that makes the layer alone give what it gives with this adapter, outside of training.
+  /// The weight that makes the layer alone give what it gives with this adapter, outside of training. It may be spread (AdaptableLayer).
   virtual Tensor merged_weight(const AdaptableLayer& layer, const Tensor& weight) const = 0;
 
   /// The adapter's own tensors, in order: `lora_A`, `lora_B`, ...

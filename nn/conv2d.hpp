@@ -17,23 +17,30 @@ class Conv2d final : public AdaptableLayer {
   Conv2d(Index in_channels, Index out_channels, Size2d kernel_size, const Conv2dOptions& options = {}, bool bias = true,
          DType dtype = DType::f32);
 
-  Index in_channels() const { return weight().size(1) * options_.groups; }
-  Index out_channels() const { return weight().size(0); }
-  Size2d kernel_size() const { return {weight().size(2), weight().size(3)}; }
+  Index in_channels() const { return in_channels_; }
+  Index out_channels() const { return weight_shape()[0]; }
+  Size2d kernel_size() const { return {weight_shape()[2], weight_shape()[3]}; }
   const Conv2dOptions& options() const { return options_; }
   std::string describe() const override;
 
   Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias = {}) const override;
   Tensor down(const Tensor& x, const Tensor& a) const override;
   Tensor up(const Tensor& h, const Tensor& b, double scale, const Tensor& addend) const override;
-  /// @throws Error with groups: down sees all inputs, so no weight of one group does what b after a does
   Tensor outer(const Tensor& b, const Tensor& a) const override;
+  /// [out, in, kh, kw] of a grouped weight.
+  Tensor spread(const Tensor& weight) const override;
+  Index groups() const override { return options_.groups; }
+  Tensor per_output(const Tensor& values) const override;
   Shape down_shape(Index rank) const override;
   /// @throws Error if groups do not divide the rank
   Shape up_shape(Index rank) const override;
   Index fan_in() const override;
 
  private:
+  bool is_spread(const Tensor& weight) const;
+  Shape spread_shape() const;
+
+  Index in_channels_;
   Conv2dOptions options_;
 };
 

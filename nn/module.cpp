@@ -1,5 +1,6 @@
 #include "nn/module.hpp"
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -51,6 +52,12 @@ Tensor Module::param(std::string name, Tensor value) {
   value.requires_grad_();
   parameters_.push_back({std::move(name), value});
   return value;
+}
+
+void Module::replace_param(std::string_view name, const Tensor& value) {
+  const auto at = std::find_if(parameters_.begin(), parameters_.end(), [&](const NamedTensor& entry) { return entry.name == name; });
+  require(at != parameters_.end(), "module", describe(), " has no parameter '", name, "'");
+  at->tensor = value;
 }
 
 Tensor Module::buffer(std::string name, Tensor value) {

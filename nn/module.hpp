@@ -61,6 +61,8 @@ class Module {
  protected:
   Tensor param(std::string name, Tensor value);
   Tensor buffer(std::string name, Tensor value);
+  /// Puts another tensor in the place of a parameter, of any shape. Handles to the old one are no longer part of the module.
+  void replace_param(std::string_view name, const Tensor& value);
   /// Registers a member (which must live as long as this module) and gives it back.
   template <class M>
   M& child(std::string name, M& module) {

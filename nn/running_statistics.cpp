@@ -1,13 +1,20 @@
 #include "nn/running_statistics.hpp"
 
+#include <algorithm>
+
 #include "core/autograd.hpp"
 #include "core/checkpoint.hpp"
+#include "nn/batch_norm.hpp"
 
 namespace lora::nn {
 
 namespace {
 
 thread_local RunningStatistics* collector = nullptr;
+
+bool any_trainable(const std::vector<Tensor>& parameters) {
+  return std::any_of(parameters.begin(), parameters.end(), [](const Tensor& tensor) { return tensor.requires_grad(); });
+}
 
 }  // namespace
 
@@ -27,6 +34,17 @@ void RunningStatistics::apply() {
 void RunningStatistics::report(const StatisticsUpdate& update) {
   if (collector != nullptr && !recomputing()) {
     collector->updates_.push_back(update);
+  }
+}
+
+void hold_frozen_statistics(Module& model) {
+  const std::vector<Tensor> all = model.parameters();
+  const bool frozen_model = !all.empty() && !any_trainable(all);
+  for (const auto& [path, module] : model.named_modules()) {
+    const std::vector<Tensor> own = module->parameters();
+    if (dynamic_cast<BatchNorm2d*>(module) != nullptr && (own.empty() ? frozen_model : !any_trainable(own))) {
+      module->eval();
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/ops/norm.hpp"
+#include "nn/module.hpp"
 
 namespace lora::nn {
 
@@ -40,5 +41,10 @@ class RunningStatistics {
   RunningStatistics* before_;
   std::vector<StatisticsUpdate> updates_;
 };
+
+/// Puts batch normalisations whose weight and bias are frozen into evaluation mode; one without them counts as frozen with a model
+/// whose own parameters all are. They then normalise by the running statistics and move none: with its adapters disabled, a
+/// tuned model is its base.
+void hold_frozen_statistics(Module& model);
 
 }  // namespace lora::nn

@@ -59,6 +59,7 @@ TrainResult Trainer::fit(const BatchSource& train, const BatchSource& validation
     best_ = take_snapshot(model_);
   }
   const TrainingMode mode(model_, true);
+  hold_frozen_statistics(model_);
   if (!run_epochs(train, validation, callbacks)) {
     return result(true);
   }

@@ -246,7 +246,7 @@ TEST_CASE("app: without gnuplot the report has its tables and says why there are
   const std::string missing = GENERATE(true, false) ? "no-such-gnuplot" : (folder.path() / "gnuplot").string();
   CHECK_FALSE(gnuplot_available(missing));
   CHECK_THROWS_WITH(render_figures({}, folder.path(), missing), Contains("is not installed") && Contains("gnuplot-nox"));
-  const std::string notice = write_digits_report(folder.path(), made_results(), DigitsStory(), missing);
+  const std::string notice = write_digits_report(folder.path(), made_results(), DigitsStory(), missing).notice;
   CHECK_THAT(notice, Contains("No figures") && Contains("apt-get install"));
   const std::string page = lora::read_text_file(folder.path() / "report.html");
   CHECK_THAT(page, Contains(escape_html(notice)) && Contains("98.25") && !Contains("<svg"));
@@ -257,7 +257,7 @@ TEST_CASE("app: a gnuplot that fails is reported with what it says, and leaves n
   const fs::path fake = folder.path() / "gnuplot";
   std::ofstream(fake) << "#!/bin/sh\necho no such terminal >&2\nexit 1\n";
   fs::permissions(fake, fs::perms::owner_all);
-  const std::string notice = write_digits_report(folder.path() / ".", made_results(), DigitsStory(), fake.string());
+  const std::string notice = write_digits_report(folder.path() / ".", made_results(), DigitsStory(), fake.string()).notice;
   CHECK_THAT(notice, Contains("no such terminal"));
   CHECK(fs::is_empty(folder.path() / "plots"));
   CHECK(fs::exists(folder.path() / "report.html"));
@@ -297,7 +297,7 @@ TEST_CASE("app: the report has figures, published numbers and settings", "[app]"
   story.published = {{"lora-r8", 97.125}};
   story.published_note = "Published numbers are from a paper.";
   story.settings = {{"Command line", "mnist_lora digits --ranks 4,8"}};
-  CHECK(write_digits_report(folder.path(), made_results(), story).empty());
+  CHECK(write_digits_report(folder.path(), made_results(), story).notice.empty());
   const std::string page = lora::read_text_file(folder.path() / "report.html");
   CHECK(count_of(page, "<svg") == 3);
   CHECK(count_of(page, " id='accuracy_by_rank-gpDot'") == 1);

@@ -60,6 +60,7 @@ class Other final : public nn::AdaptableLayer {
   Tensor down(const Tensor& x, const Tensor&) const override { return x; }
   Tensor up(const Tensor&, const Tensor&, double, const Tensor& addend) const override { return addend; }
   Tensor outer(const Tensor&, const Tensor&) const override { return ones({1}); }
+  Tensor per_output(const Tensor& values) const override { return values; }
   Shape down_shape(Index) const override { return {1}; }
   Shape up_shape(Index) const override { return {1}; }
   Index fan_in() const override { return 1; }

@@ -195,7 +195,7 @@ TEST_CASE("nn: a network of images trains on its own", "[nn][conv]") {
   }
 }
 
-TEST_CASE("lora: an adapter of a grouped convolution works, but is not merged", "[lora][conv]") {
+TEST_CASE("lora: an adapter of a grouped convolution acts on all inputs, and merging makes the layer dense", "[lora][conv]") {
   nn::Conv2d layer(4, 6, 3, {1, 1, 1, 2}, true, DType::f64);
   CHECK_THAT(error_of([&] { attach(layer, config_for(".*", 3)); }), Contains("rank 3") && Contains("groups"));
   const AttachedAdapter adapter = attach(layer, config_for(".*", 4));
@@ -209,7 +209,13 @@ TEST_CASE("lora: an adapter of a grouped convolution works, but is not merged", 
     adapter.parameters()[1].fill_(0.5);
   }
   const Tensor x = random({2, 4, 5, 5}), weight = clone(layer.weight().detach()), before = layer(x).detach();
-  CHECK_THAT(error_of([&] { merge_adapters(layer); }), Contains("merging it is not supported") && Contains("groups=2"));
+  merge_adapters(layer);
+  CHECK(layer.state_dict().front().tensor.shape() == Shape{6, 4, 3, 3});
+  CHECK(max_abs(layer(x).detach() - before) <= 1e-13 * max_abs(before));  // sums of 36 products in another order
+  nn::Conv2d dense(4, 6, 3, {1, 1}, true, DType::f64);
+  dense.load_state_dict(layer.state_dict());
+  CHECK(same_bits(dense(x).detach(), layer(x).detach()));
+  unmerge_adapters(layer);
   CHECK(same_bits(layer.weight().detach(), weight));
   CHECK(same_bits(layer(x).detach(), before));
   const TempFolder folder;

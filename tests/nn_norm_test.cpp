@@ -12,6 +12,7 @@
 #include "core/ops/random.hpp"
 #include "core/ops/reduce.hpp"
 #include "core/ops/view.hpp"
+#include "lora/lora.hpp"
 #include "nn/batch_norm.hpp"
 #include "nn/checkpoint.hpp"
 #include "nn/layer_norm.hpp"
@@ -288,4 +289,35 @@ TEST_CASE("trainer: a batch with a bad loss moves no statistics", "[trainer]") {
   nn::Trainer trainer(model, adam, nullptr, options(1));
   CHECK_THAT(error_of([&] { trainer.fit(Data{1}, Data{}); }), Contains("step 2"));
   CHECK(same(model, before));
+}
+
+TEST_CASE("trainer: statistics of a frozen model stay, and those of a trained part move", "[trainer]") {
+  const auto moved = [](auto freeze) {
+    manual_seed(3);
+    Network model;
+    freeze(model);
+    optim::Adam adam(model.trainable_parameters(), {.lr = 0.01});
+    nn::Trainer(model, adam, nullptr, options(1)).fit(Data{}, Data{});
+    return named(model, "bn.num_batches_tracked").item<std::int64_t>() > 0 || max_abs(named(model, "bn.running_mean")) > 0;
+  };
+  CHECK_FALSE(moved([](Network& model) { attach(model, LoraConfig{}); }));
+  CHECK(moved([](Network& model) {
+    attach(model, LoraConfig{});
+    named(model, "bn.bias").requires_grad_(true);
+  }));
+
+  const auto in_training = [](bool affine, bool frozen) {
+    nn::BatchNormOptions plain;
+    plain.affine = affine;
+    nn::Sequential model;
+    model.add<nn::Linear>(2, 2);
+    const nn::BatchNorm2d& norm = model.add<nn::BatchNorm2d>(2, plain);
+    model.requires_grad_(!frozen);
+    nn::hold_frozen_statistics(model);
+    return norm.training();
+  };
+  CHECK(in_training(true, false));
+  CHECK(in_training(false, false));
+  CHECK_FALSE(in_training(true, true));
+  CHECK_FALSE(in_training(false, true));
 }

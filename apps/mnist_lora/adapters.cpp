@@ -13,9 +13,15 @@ namespace {
 struct Row {
   const char* name;
   const char* peft_type;
+  /// Adds to adapter_config.json's common keys those of the method.
+  void (*settings)(const AdapterRequest& request, nlohmann::json& config);
 };
 
-constexpr Row kAdapters[] = {{"lora", "LORA"}};
+void lora_settings(const AdapterRequest& request, nlohmann::json& config) { config["r"] = request.rank; }
+
+constexpr Row kAdapters[] = {
+    {"lora", "LORA", lora_settings},
+};
 
 const Row& row_of(const std::string& name) {
   const Row* end = std::end(kAdapters);
@@ -61,10 +67,8 @@ std::vector<std::string> adapter_names() {
 
 std::shared_ptr<const lora::AdapterMethod> make_method(const AdapterRequest& request, lora::nn::Module& model) {
   const Row& row = row_of(request.adapter);
-  const nlohmann::json config{{"peft_type", row.peft_type},
-                              {"r", request.rank},
-                              {"lora_alpha", request.alpha},
-                              {"target_modules", targets_of(request.target, model)}};
+  nlohmann::json config{{"peft_type", row.peft_type}, {"lora_alpha", request.alpha}, {"target_modules", targets_of(request.target, model)}};
+  row.settings(request, config);
   return lora::method_row(row.peft_type).read(config);
 }
 

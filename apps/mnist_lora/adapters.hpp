@@ -1,6 +1,7 @@
 #pragma once
 // The adapters that commands know by name.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct AdapterRequest {
   std::string adapter = "lora";  ///< one of adapter_names()
   int rank = 8;
   double alpha = 8;
+  std::int64_t steps = 0;  ///< of the training that will follow, for methods that plan ahead
   /// `all`: every layer that can be adapted; else as PEFT's target_modules: names separated by commas, or `all-linear`, or a regular
   /// expression (told by a character that names do not have).
   std::string target = "all";

@@ -19,13 +19,6 @@ double tidy(double value) {
   return std::round(value * scale) / scale;
 }
 
-/// The least of 1, 2 and 5 times a power of ten that is not below `step`.
-double tidy_step(double step) {
-  const double power = std::pow(10.0, std::floor(std::log10(step)));
-  const double lead = step / power;
-  return tidy(power * (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10));
-}
-
 }  // namespace
 
 Range range_of(const std::vector<double>& values) {
@@ -63,6 +56,12 @@ std::string log_axis(const Range& values) {
     }
   }
   return y_range(low, high) + "set logscale y 10\nset ytics (" + tics + ")\n";
+}
+
+double tidy_step(double step) {
+  const double power = std::pow(10.0, std::floor(std::log10(step)));
+  const double lead = step / power;
+  return tidy(power * (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10));
 }
 
 }  // namespace mnist_lora

@@ -20,4 +20,7 @@ std::string percent_axis(const Range& values);
 /// `set logscale y` with tics at 1, 2 and 5 times each power of ten within the range; plain where a value is not positive.
 std::string log_axis(const Range& values);
 
+/// The least of 1, 2 and 5 times a power of ten that is not below `step`, which must be positive.
+double tidy_step(double step);
+
 }  // namespace mnist_lora

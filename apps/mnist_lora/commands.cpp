@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "apps/mnist_lora/command_line.hpp"
+#include "apps/mnist_lora/compare.hpp"
 #include "apps/mnist_lora/digits.hpp"
 #include "apps/mnist_lora/file_commands.hpp"
+#include "apps/mnist_lora/model_files.hpp"
 #include "apps/mnist_lora/train_command.hpp"
 #include "core/base/version.hpp"
 
@@ -21,6 +23,23 @@ std::string given(int argc, const char* const* argv) {
   std::vector<std::string> words{"mnist_lora"};
   words.insert(words.end(), argv + std::min(argc, 1), argv + argc);
   return shell_command(words);
+}
+
+void add_compare(CLI::App& app, const std::string& command_line) {
+  CLI::App* command = app.add_subcommand("compare", "Train a network, and each kind of adapter on it");
+  const auto options = std::make_shared<CompareOptions>();
+  options->command_line = command_line;
+  options->common.out = "out/compare";
+  options->common.lr = 0;
+  options->common.epochs = 12;
+  options->common.patience = 3;
+  add_model_option(*command, options->model, "Network")->group("Experiment");
+  add_names_option(*command, "--adapters", options->adapters, adapter_names(), "Adapters, one run each");
+  add_rank_option(*command, "--rank", options->rank, "Rank of the adapters");
+  add_positive_option(*command, "--alpha", options->alpha, "An adapter's share is scaled by alpha / rank");
+  add_common_options(*command, options->common);
+  describe(*command, {"mnist_lora compare", "mnist_lora compare --limit 10000 --out out/quick", "mnist_lora compare --resume"});
+  command->callback([options] { run_compare(*options); });
 }
 
 void add_digits(CLI::App& app, const std::string& command_line) {
@@ -46,6 +65,7 @@ int run_program(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_digits(app, given(argc, argv));
+  add_compare(app, given(argc, argv));
   add_train(app, argc > 0 ? argv[0] : "mnist_lora", given(argc, argv));
   add_eval(app);
   add_predict(app);

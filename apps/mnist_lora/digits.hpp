@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/mnist_lora/finished.hpp"
 #include "apps/mnist_lora/options.hpp"
 #include "datasets/digits.hpp"
 
@@ -19,6 +20,9 @@ struct DigitsOptions {
 
 /// Trains the base on `base`, LoRA of each rank from there on `tune`, and the largest rank on both; tests all; writes OUT.
 /// @throws lora::Error, or Interrupted
+FinishedExperiment digits_experiment(const DigitsOptions& options);
+
+/// The command: the experiment, and what it says at the end.
 void run_digits(const DigitsOptions& options);
 
 }  // namespace mnist_lora

@@ -5,7 +5,6 @@
 #include "apps/mnist_lora/digits_plots.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
 #include "apps/mnist_lora/text.hpp"
-#include "apps/mnist_lora/write_report.hpp"
 
 namespace mnist_lora {
 
@@ -90,8 +89,8 @@ Report digits_report(const Results& results, const DigitsStory& story) {
   return report;
 }
 
-std::string write_digits_report(const std::filesystem::path& out, const Results& results, const DigitsStory& story,
-                                const std::string& gnuplot) {
+WrittenReport write_digits_report(const std::filesystem::path& out, const Results& results, const DigitsStory& story,
+                                  const std::string& gnuplot) {
   return write_report(out, digits_report(results, story), figures_of(results, story), gnuplot);
 }
 

@@ -10,6 +10,7 @@
 #include "apps/mnist_lora/published.hpp"
 #include "apps/mnist_lora/report.hpp"
 #include "apps/mnist_lora/results.hpp"
+#include "apps/mnist_lora/write_report.hpp"
 
 namespace mnist_lora {
 
@@ -30,10 +31,8 @@ const Run* best_run(const Results& results, const std::string& tuned);
 /// The page without figures.
 Report digits_report(const Results& results, const DigitsStory& story);
 
-/// Draws the figures into OUT/plots and writes OUT/report.html.
-/// Without a working gnuplot the page has a notice in place of figures.
-/// @return that notice, for the terminal; empty if all is well.  @throws lora::Error if the page cannot be written
-std::string write_digits_report(const std::filesystem::path& out, const Results& results, const DigitsStory& story,
-                                const std::string& gnuplot = "gnuplot");
+/// Draws the figures and writes the page: see write_report().
+WrittenReport write_digits_report(const std::filesystem::path& out, const Results& results, const DigitsStory& story,
+                                  const std::string& gnuplot = "gnuplot");
 
 }  // namespace mnist_lora

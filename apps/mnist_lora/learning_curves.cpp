@@ -1,11 +1,11 @@
 #include "apps/mnist_lora/learning_curves.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
 #include "apps/mnist_lora/axis.hpp"
+#include "apps/mnist_lora/epoch_rows.hpp"
 #include "apps/mnist_lora/plot_style.hpp"
 #include "apps/mnist_lora/text.hpp"
 
@@ -28,19 +28,8 @@ Kind sweep_kind(const std::vector<const Run*>& runs) {
   return most != counts.end() && most->second >= 3 ? most->first : Kind();
 }
 
-std::vector<const Run*> drawn_runs(const Results& results) {
-  std::vector<const Run*> runs;
-  for (const Run& run : results.runs) {
-    if (!run.epochs.empty()) {
-      runs.push_back(&run);
-    }
-  }
-  return runs;
-}
-
 /// gnuplot's look of each run's line.
 std::vector<std::string> looks(const std::vector<const Run*>& runs) {
-  constexpr std::array<const char*, 6> kHues{"'#d55e00'", "'#009e73'", "'#cc79a7'", "'#0072b2'", "'#e69f00'", "'#56b4e9'"};
   const Kind sweep = sweep_kind(runs);
   const auto in_sweep = [&](const Run* run) { return kind_of(*run) == sweep; };
   const auto swept = std::count_if(runs.begin(), runs.end(), in_sweep);
@@ -51,11 +40,11 @@ std::vector<std::string> looks(const std::vector<const Run*>& runs) {
     if (runs.size() == 1) {
       out.push_back("lc rgb " + kBlue);
     } else if (run->adapter == "none") {
-      out.push_back("dt 2 lc rgb " + kGrey);
+      out.push_back("dt (6,4) lc rgb " + kGrey);
     } else if (in_sweep(run)) {
       out.push_back("lc rgb " + sequential_colour(place++ / static_cast<double>(swept - 1)));
     } else {
-      out.push_back(std::string("lc rgb ") + kHues[hue++ % kHues.size()]);
+      out.push_back("lc rgb " + series_colour(hue++));
     }
   }
   return out;
@@ -73,16 +62,6 @@ std::string curve_data(const std::vector<const Run*>& runs) {
   return out;
 }
 
-std::vector<double> values_of(const std::vector<const Run*>& runs, double EpochRow::*value) {
-  std::vector<double> values;
-  for (const Run* run : runs) {
-    for (const EpochRow& row : run->epochs) {
-      values.push_back(row.*value);
-    }
-  }
-  return values;
-}
-
 std::string curves(const std::vector<const Run*>& runs, int column, bool titles) {
   const std::vector<std::string> look = looks(runs);
   std::string out = "plot ";
@@ -91,15 +70,6 @@ std::string curves(const std::vector<const Run*>& runs, int column, bool titles)
            " with linespoints pt 7 ps 0.35 lw 2 " + look[i] + (titles ? " title " + quote(runs[i]->name) : " notitle");
   }
   return out + '\n';
-}
-
-std::string epoch_axis(const std::vector<const Run*>& runs) {
-  int last = 1;
-  for (const Run* run : runs) {
-    last = std::max(last, run->epochs.back().epoch);
-  }
-  const int step = std::max(1, (last + 9) / 10);
-  return "set xrange [0.6:" + exact(last + 0.4) + "]\nset xtics " + std::to_string(step) + ',' + std::to_string(step) + '\n';
 }
 
 }  // namespace
@@ -125,12 +95,11 @@ Figure learning_curves(const Results& results) {
   figure.data = curve_data(runs);
   const double top = figure.height - 100;
   const std::string panel_end = "unset label\n";
-  figure.script = "set multiplot\n" + epoch_axis(runs) + place_axes(figure, {64, 64, 360, top}) + axis_name(figure, 212, "Epoch") +
-                  text_at(at_pixel(figure, 64, top + 18), "Training loss", kPanelLook) +
-                  log_axis(range_of(values_of(runs, &EpochRow::loss))) + curves(runs, 2, false) + panel_end +
-                  "unset logscale\nset ytics autofreq\n" + place_axes(figure, {424, 64, 720, top}) + axis_name(figure, 572, "Epoch") +
-                  text_at(at_pixel(figure, 424, top + 18), "Validation accuracy, %", kPanelLook) +
-                  percent_axis(range_of(values_of(runs, &EpochRow::val_accuracy))) + "set key at " + at_pixel(figure, 738, top + 6) +
+  figure.script = "set multiplot\n" + epoch_axis(runs, 10) + place_axes(figure, {64, 64, 360, top}) + axis_name(figure, 212, "Epoch") +
+                  text_at(at_pixel(figure, 64, top + 18), "Training loss", kPanelLook) + log_axis(epoch_range(runs, &EpochRow::loss)) +
+                  curves(runs, 2, false) + panel_end + "unset logscale\nset ytics autofreq\n" + place_axes(figure, {424, 64, 720, top}) +
+                  axis_name(figure, 572, "Epoch") + text_at(at_pixel(figure, 424, top + 18), "Validation accuracy, %", kPanelLook) +
+                  percent_axis(epoch_range(runs, &EpochRow::val_accuracy)) + "set key at " + at_pixel(figure, 738, top + 6) +
                   " left top vertical Left reverse\n" + curves(runs, 3, true) + "unset multiplot\n";
   return figure;
 }

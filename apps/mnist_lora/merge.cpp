@@ -61,7 +61,7 @@ std::vector<float> values_of(const lora::Tensor& tensor) { return lora::to(tenso
 
 LayerChange change_of(const lora::NamedLayer& layer, const std::vector<float>& before) {
   LayerChange change{layer.path, layer.layer->describe()};
-  const std::vector<float> after = values_of(layer.layer->weight());
+  const std::vector<float> after = values_of(layer.layer->spread(layer.layer->weight()));
   double delta = 0, weight = 0;
   for (std::size_t i = 0; i < before.size(); ++i) {
     const double d = static_cast<double>(after[i]) - static_cast<double>(before[i]);
@@ -78,7 +78,7 @@ Merged merge(const LoadedModel& loaded, const std::filesystem::path& folder, con
   const std::vector<float> attached = values_of(logits_of(*loaded.model, sample.x));
   std::vector<std::vector<float>> before;
   for (const lora::NamedLayer& layer : loaded.adapter->layers()) {
-    before.push_back(values_of(layer.layer->weight()));
+    before.push_back(values_of(layer.layer->spread(layer.layer->weight())));
   }
   Merged merged;
   merged.adapter = read_adapter_settings(folder);

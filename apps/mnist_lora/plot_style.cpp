@@ -6,6 +6,11 @@
 
 namespace mnist_lora {
 
+std::string series_colour(std::size_t index) {
+  constexpr std::array<const char*, 6> kHues{"'#d55e00'", "'#009e73'", "'#cc79a7'", "'#0072b2'", "'#e69f00'", "'#56b4e9'"};
+  return kHues[index % kHues.size()];
+}
+
 std::string sequential_colour(double position) {
   using Rgb = std::array<double, 3>;
   constexpr std::array<Rgb, 4> kStops{{{0x9c, 0xcb, 0xe6}, {0x4a, 0x9b, 0xd1}, {0x12, 0x61, 0xa6}, {0x0b, 0x22, 0x55}}};

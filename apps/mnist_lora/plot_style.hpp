@@ -30,6 +30,9 @@ inline const std::string kCommonStyle = "set border 3 lw 1 lc rgb " + kLine + "\
                                         "\nset key noautotitle noenhanced textcolor rgb " + kInk +
                                         " samplen 1.6 spacing 1.25\nset datafile missing 'NaN'\nset format '%g'\n";
 
+/// A hue for each of several series, over again after six.
+std::string series_colour(std::size_t index);
+
 /// From light (0) to dark blue (1), for series in an order such as the rank.
 std::string sequential_colour(double position);
 

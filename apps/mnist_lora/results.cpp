@@ -29,6 +29,8 @@ const Run* base_run(const Results& results) {
   return nullptr;
 }
 
+std::uint64_t frozen_bytes(const Run& run) { return run.weight_bytes - 4 * static_cast<std::uint64_t>(run.parameters.added); }
+
 double best_val_accuracy(const Run& run) {
   double best = std::numeric_limits<double>::quiet_NaN();
   for (const EpochRow& row : run.epochs) {

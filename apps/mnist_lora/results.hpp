@@ -34,6 +34,13 @@ struct TestRow {
   std::array<std::int64_t, 10> errors_per_digit{};
 };
 
+/// The rank that a method has chosen for a layer.
+struct RankRow {
+  int epoch = 0;      ///< at its end; 0 is the start
+  std::string layer;  ///< its path in the model
+  int rank = 0;
+};
+
 struct Run {
   std::string name;
   std::string adapter = "none";  ///< `none` for the base, else `lora`, `dora`, `qlora`, `adalora`, `dynamic`
@@ -47,6 +54,9 @@ struct Run {
   std::uint64_t peak_bytes = 0;
   std::uint64_t weight_bytes = 0;  ///< of the model, adapters included
   std::vector<TestRow> test;
+  // results.json has these keys only where there is something to say.
+  int best_epoch = 0;               ///< whose weights were kept, from 1; 0 without epochs
+  std::vector<RankRow> ranks = {};  ///< of methods that change them
 };
 
 struct Results {
@@ -82,6 +92,8 @@ const TestRow* find_test(const Run& run, std::string_view digits, bool enabled);
 double test_accuracy(const Run& run, std::string_view digits, bool enabled);
 /// The first run without an adapter, or null.
 const Run* base_run(const Results& results);
+/// Of the weights that the run did not train: those of a base are its own. Adapters are f32.
+std::uint64_t frozen_bytes(const Run& run);
 /// Per cent after the best epoch, whose weights were kept; NaN without epochs.
 double best_val_accuracy(const Run& run);
 

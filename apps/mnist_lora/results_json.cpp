@@ -32,20 +32,29 @@ Json rows_json(const std::vector<Row>& rows, Json (*one)(const Row&)) {
   return out;
 }
 
+Json rank_json(const RankRow& row) { return {{"epoch", row.epoch}, {"layer", row.layer}, {"rank", row.rank}}; }
+
 Json run_json(const Run& run) {
   const ParameterCounts& count = run.parameters;
-  return {{"name", run.name},
-          {"adapter", run.adapter},
-          {"rank", run.rank},
-          {"alpha", run.alpha},
-          {"train_digits", run.train_digits},
-          {"parameters", Json{{"total", count.total}, {"trainable", count.trainable}, {"added", count.added}}},
-          {"epochs", rows_json(run.epochs, epoch_json)},
-          {"stopped_early", run.stopped_early},
-          {"seconds", run.seconds},
-          {"peak_bytes", run.peak_bytes},
-          {"weight_bytes", run.weight_bytes},
-          {"test", rows_json<TestRow>(run.test, to_json)}};
+  Json json{{"name", run.name},
+            {"adapter", run.adapter},
+            {"rank", run.rank},
+            {"alpha", run.alpha},
+            {"train_digits", run.train_digits},
+            {"parameters", Json{{"total", count.total}, {"trainable", count.trainable}, {"added", count.added}}},
+            {"epochs", rows_json(run.epochs, epoch_json)},
+            {"stopped_early", run.stopped_early},
+            {"seconds", run.seconds},
+            {"peak_bytes", run.peak_bytes},
+            {"weight_bytes", run.weight_bytes},
+            {"test", rows_json<TestRow>(run.test, to_json)}};
+  if (run.best_epoch > 0) {
+    json["best_epoch"] = run.best_epoch;
+  }
+  if (!run.ranks.empty()) {
+    json["ranks"] = rows_json(run.ranks, rank_json);
+  }
+  return json;
 }
 
 /// A value and the path that leads to it, for errors.
@@ -137,6 +146,12 @@ void read(const Node& node, ParameterCounts& out) {
   read(node["added"], out.added);
 }
 
+void read(const Node& node, RankRow& out) {
+  read(node["epoch"], out.epoch);
+  read(node["layer"], out.layer);
+  read(node["rank"], out.rank);
+}
+
 void read(const Node& node, Run& out) {
   read(node["name"], out.name);
   read(node["adapter"], out.adapter);
@@ -150,6 +165,12 @@ void read(const Node& node, Run& out) {
   read(node["peak_bytes"], out.peak_bytes);
   read(node["weight_bytes"], out.weight_bytes);
   read(node["test"], out.test);
+  if (node.json.contains("best_epoch")) {
+    read(node["best_epoch"], out.best_epoch);
+  }
+  if (node.json.contains("ranks")) {
+    read(node["ranks"], out.ranks);
+  }
 }
 
 std::string file_text(const std::filesystem::path& path) {

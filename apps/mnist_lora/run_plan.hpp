@@ -18,6 +18,7 @@ struct RunPlan {
   double peak_lr = 0;       ///< the highest of the one-cycle schedule
   double weight_decay = 0;  ///< decoupled (AdamW)
   lora::LoraInit init = lora::LoraInit::kaiming;
+  std::string target = "all";  ///< see AdapterRequest
 
   bool is_base() const { return adapter == "none"; }
   /// The stream of random numbers that initialises this run: its own, so that runs do not depend on which others there are.

@@ -14,7 +14,7 @@ double default_lr(const TrainOptions& o) {
   if (o.adapts()) {
     return recipe::adapter_lr(o.rank);
   }
-  return o.weights.empty() ? recipe::kBaseLr : recipe::kFurtherLr;
+  return o.weights.empty() ? model_lr(o.model) : recipe::kFurtherLr;
 }
 
 /// FNV-1a of a file.
@@ -37,18 +37,18 @@ RunPlan train_plan(const TrainOptions& o) {
   plan.alpha = !o.adapts() ? 0 : o.alpha > 0 ? o.alpha : o.rank;
   plan.digits = o.digits;
   plan.peak_lr = o.common.lr > 0 ? o.common.lr : default_lr(o);
+  plan.target = o.target;
   plan.weight_decay = o.adapts() ? recipe::kAdapterDecay : recipe::kBaseDecay;
   return plan;
 }
 
-Settings train_settings(const TrainOptions& o, const std::filesystem::path& data) {
+Settings train_settings(const TrainOptions& o) {
   const RunPlan plan = train_plan(o);
-  Settings settings = training_settings("train", o.common, data);
-  settings.insert({{"--model", o.model},
-                   {"--weights", o.weights.empty() ? "none" : std::filesystem::weakly_canonical(o.weights).string()},
-                   {"--adapter", o.adapter},
-                   {"--name", plan.name},
-                   {"--digits", o.digits.str()}});
+  Settings settings{{"--model", o.model},
+                    {"--weights", o.weights.empty() ? "none" : std::filesystem::weakly_canonical(o.weights).string()},
+                    {"--adapter", o.adapter},
+                    {"--name", plan.name},
+                    {"--digits", o.digits.str()}};
   if (!o.weights.empty()) {
     settings["the hash of the file of --weights"] = fingerprint(o.weights);
   }

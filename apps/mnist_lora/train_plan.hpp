@@ -9,7 +9,8 @@ namespace mnist_lora {
 
 RunPlan train_plan(const TrainOptions& options);
 
-/// What the results depend on, the contents of --weights included. @throws lora::Error if these cannot be read
-Settings train_settings(const TrainOptions& options, const std::filesystem::path& data);
+/// What the results depend on besides the flags of CommonOptions, the contents of --weights included.
+/// @throws lora::Error if these cannot be read
+Settings train_settings(const TrainOptions& options);
 
 }  // namespace mnist_lora

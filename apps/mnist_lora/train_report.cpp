@@ -1,12 +1,9 @@
 #include "apps/mnist_lora/train_report.hpp"
 
-#include <algorithm>
-
 #include "apps/mnist_lora/error_bars.hpp"
 #include "apps/mnist_lora/learning_curves.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
 #include "apps/mnist_lora/text.hpp"
-#include "apps/mnist_lora/write_report.hpp"
 #include "core/base/error.hpp"
 
 namespace mnist_lora {
@@ -46,11 +43,10 @@ std::string title_of(const Run& run, const TrainStory& story) {
 }
 
 std::string best_epoch(const Run& run) {
-  const double best = best_val_accuracy(run);
-  const auto at = std::find_if(run.epochs.begin(), run.epochs.end(), [best](const EpochRow& row) { return row.val_accuracy == best; });
-  return at == run.epochs.end() ? ""
-                                : " The best validation accuracy, " + percent(best) + ", came with epoch " + std::to_string(at->epoch) +
-                                      " of " + std::to_string(run.epochs.size()) + "; the weights of the best epoch were kept.";
+  return run.best_epoch == 0
+             ? ""
+             : " The best validation accuracy, " + percent(best_val_accuracy(run)) + ", came with epoch " + std::to_string(run.best_epoch) +
+                   " of " + std::to_string(run.epochs.size()) + "; the weights of the best epoch were kept.";
 }
 
 std::string summary_of(const Run& run, const TrainStory& story) {
@@ -116,8 +112,8 @@ Report train_report(const Results& results, const TrainStory& story) {
   return report;
 }
 
-std::string write_train_report(const std::filesystem::path& out, const Results& results, const TrainStory& story,
-                               const std::string& gnuplot) {
+WrittenReport write_train_report(const std::filesystem::path& out, const Results& results, const TrainStory& story,
+                                 const std::string& gnuplot) {
   return write_report(out, train_report(results, story), figures_of(results, story), gnuplot);
 }
 

@@ -9,6 +9,7 @@
 #include "apps/mnist_lora/digit_grid.hpp"
 #include "apps/mnist_lora/report.hpp"
 #include "apps/mnist_lora/results.hpp"
+#include "apps/mnist_lora/write_report.hpp"
 
 namespace mnist_lora {
 
@@ -24,7 +25,7 @@ struct TrainStory {
 Report train_report(const Results& results, const TrainStory& story);
 
 /// Draws the figures and writes the page: see write_report().
-std::string write_train_report(const std::filesystem::path& out, const Results& results, const TrainStory& story,
-                               const std::string& gnuplot = "gnuplot");
+WrittenReport write_train_report(const std::filesystem::path& out, const Results& results, const TrainStory& story,
+                                 const std::string& gnuplot = "gnuplot");
 
 }  // namespace mnist_lora

@@ -57,20 +57,25 @@ void add_history(Run& run, const lora::nn::TrainResult& result) {
     run.seconds += e.seconds;
   }
   run.stopped_early = result.stopped_early;
+  run.best_epoch = static_cast<int>(result.best_epoch);
 }
 
 lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
   return options.quiet ? lora::nn::ProgressStyle::quiet : lora::nn::progress_style_for_stderr();
 }
 
-lora::optim::OneCycleOptions schedule(const RunPlan& plan, const CommonOptions& options, lora::Index batches) {
+lora::optim::OneCycleOptions schedule(const RunPlan& plan, std::int64_t steps) {
   lora::optim::OneCycleOptions cycle;
   cycle.max_lr = plan.peak_lr;
-  cycle.total_steps = std::max<std::int64_t>(1, options.epochs * batches);
+  cycle.total_steps = std::max<std::int64_t>(1, steps);
   return cycle;
 }
 
 }  // namespace
+
+std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const CommonOptions& options) {
+  return options.epochs * data.training(plan.digits, options.batch_size).batches();
+}
 
 Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
               const Workspace& workspace, lora::nn::CsvLog& log) {
@@ -81,7 +86,7 @@ Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& 
   adam.lr = plan.peak_lr;
   adam.weight_decay = plan.weight_decay;
   lora::optim::AdamW optimizer(model.trainable_parameters(), adam);
-  lora::optim::OneCycleLR scheduler(optimizer, schedule(plan, options, training.batches()));
+  lora::optim::OneCycleLR scheduler(optimizer, schedule(plan, planned_steps(plan, data, options)));
   lora::nn::TrainOptions train_options;
   train_options.epochs = options.epochs;
   train_options.patience = options.patience;

@@ -12,6 +12,9 @@ namespace mnist_lora {
 
 namespace {
 
+std::filesystem::path progress_file(const std::filesystem::path& out) { return out / "progress.json"; }
+std::filesystem::path checkpoint_file(const std::filesystem::path& out) { return out / "checkpoint.safetensors"; }
+
 void require_same(const Settings& before, const Settings& now) {
   for (const auto& [option, value] : now) {
     const auto at = before.find(option);
@@ -47,21 +50,21 @@ Workspace::Workspace(std::filesystem::path out, const Settings& settings, bool r
   std::filesystem::create_directories(out_, error);
   lora::require(!error, "out", "cannot make the folder '", out_.string(), "': ", error.message(), "; choose another --out");
   write_progress();
-  remove_if_there(checkpoint_file());
+  remove_if_there(checkpoint_file(out_));
 }
 
 void Workspace::write_progress() const {
   const nlohmann::ordered_json json{{"settings", settings_}, {"results", to_json(done_)}};
-  lora::write_file_atomically(progress_file(), json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  lora::write_file_atomically(progress_file(out_), json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 void Workspace::read_progress() {
-  const std::string file = progress_file().string();
+  const std::string file = progress_file(out_).string();
   std::error_code ignored;
-  lora::require(std::filesystem::exists(progress_file(), ignored), "resume", "there is no unfinished experiment in ", out_.string(),
+  lora::require(std::filesystem::exists(progress_file(out_), ignored), "resume", "there is no unfinished experiment in ", out_.string(),
                 "; start one without --resume");
   try {
-    const auto json = nlohmann::ordered_json::parse(lora::read_text_file(progress_file()));
+    const auto json = nlohmann::ordered_json::parse(lora::read_text_file(progress_file(out_)));
     require_same(json.at("settings").get<Settings>(), settings_);
     done_ = results_from_json(json.at("results"), file);
   } catch (const nlohmann::json::exception& error) {
@@ -85,28 +88,28 @@ void Workspace::finish(const Run& run) {
   }
   done_.runs.push_back(run);
   write_progress();
-  remove_if_there(checkpoint_file());
+  remove_if_there(checkpoint_file(out_));
 }
 
 void Workspace::save_checkpoint(const std::string& run, lora::nn::TrainState state) const {
   state.notes["run"] = run;
-  lora::nn::save_checkpoint(checkpoint_file(), state);
+  lora::nn::save_checkpoint(checkpoint_file(out_), state);
 }
 
 std::optional<lora::nn::TrainState> Workspace::checkpoint(const std::string& run) const {
-  if (!std::filesystem::exists(checkpoint_file())) {
+  if (!std::filesystem::exists(checkpoint_file(out_))) {
     return std::nullopt;
   }
-  lora::nn::TrainState state = lora::nn::load_checkpoint(checkpoint_file());
+  lora::nn::TrainState state = lora::nn::load_checkpoint(checkpoint_file(out_));
   if (state.notes["run"] != run) {
     return std::nullopt;
   }
   return state;
 }
 
-void Workspace::close() const {
-  remove_if_there(progress_file());
-  remove_if_there(checkpoint_file());
+void forget_progress(const std::filesystem::path& out) {
+  remove_if_there(progress_file(out));
+  remove_if_there(checkpoint_file(out));
 }
 
 }  // namespace mnist_lora

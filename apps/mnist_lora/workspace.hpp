@@ -43,12 +43,7 @@ class Workspace {
   /// The state of this run if it was interrupted.
   std::optional<lora::nn::TrainState> checkpoint(const std::string& run) const;
 
-  /// Forgets what only an unfinished experiment needs.
-  void close() const;
-
  private:
-  std::filesystem::path progress_file() const { return out_ / "progress.json"; }
-  std::filesystem::path checkpoint_file() const { return out_ / "checkpoint.safetensors"; }
   void read_progress();
   void write_progress() const;
 
@@ -56,5 +51,8 @@ class Workspace {
   Settings settings_;
   Results done_;
 };
+
+/// Removes from an experiment's folder what only an unfinished one needs.
+void forget_progress(const std::filesystem::path& out);
 
 }  // namespace mnist_lora

@@ -10,9 +10,14 @@
 
 namespace mnist_lora {
 
+struct WrittenReport {
+  Report report;       ///< with its figures
+  std::string notice;  ///< for the terminal: why there are no figures; empty if all is well
+};
+
 /// Draws the figures into OUT/plots and writes OUT/report.html. Without a working gnuplot the page has a notice in place of figures.
-/// @return that notice, for the terminal; empty if all is well. @throws lora::Error if the page cannot be written
-std::string write_report(const std::filesystem::path& out, Report report, const std::vector<Figure>& figures,
-                         const std::string& gnuplot = "gnuplot");
+/// @throws lora::Error if the page cannot be written
+WrittenReport write_report(const std::filesystem::path& out, Report report, const std::vector<Figure>& figures,
+                           const std::string& gnuplot = "gnuplot");
 
 }  // namespace mnist_lora
