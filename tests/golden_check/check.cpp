@@ -20,7 +20,7 @@ const Check& check_of(const Json& kind) {
       {"adapter", check_adapter},
       {"op", check_op},
       {"optimizer", check_optimizer},
-      {"quant", skip("this version has no 4-bit quantization")},
+      {"quant", check_quant},
       {"scheduler", check_scheduler},
   };
   const auto at = checks.find(kind.is_string() ? kind.get<std::string>() : "");

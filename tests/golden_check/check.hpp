@@ -24,6 +24,7 @@ void check_adalora(Case& c);
 void check_adapter(Case& c);
 void check_op(Case& c);
 void check_optimizer(Case& c);
+void check_quant(Case& c);
 void check_scheduler(Case& c);
 
 /// Thrown by these for what this version does not have.
