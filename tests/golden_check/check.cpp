@@ -10,10 +10,6 @@ namespace {
 
 using Check = std::function<void(Case&)>;
 
-Check skip(const char* reason) {
-  return [reason](Case&) { throw Skip{reason}; };
-}
-
 const Check& check_of(const Json& kind) {
   static const std::map<std::string, Check> checks{
       {"adalora", check_adalora},
