@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 struct Lab : Bench {
   Outcome demo(const std::string& name, const Words& more = {}, const std::string& alarm = "") const {
-    Words words{"--out", path(name), "--epochs", "1", "--limit", "60"};
+    Words words{"--out", path(name), "--epochs", "2", "--limit", "60"};
     words.insert(words.end(), more.begin(), more.end());
     return run("demo", words, alarm);
   }
