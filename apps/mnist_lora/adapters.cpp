@@ -19,8 +19,26 @@ struct Row {
 
 void lora_settings(const AdapterRequest& request, nlohmann::json& config) { config["r"] = request.rank; }
 
+/// Half as many ranks again to choose from; nothing is pruned in the first tenth of the steps, and in the last half the ranks are final.
+void adalora_settings(const AdapterRequest& request, nlohmann::json& config) {
+  const std::int64_t steps = std::max<std::int64_t>(1, request.steps);
+  config["target_r"] = request.rank;
+  config["init_r"] = (3 * request.rank + 1) / 2;
+  config["total_step"] = steps;
+  config["tinit"] = steps / 10;
+  config["tfinal"] = steps / 2;
+  config["deltaT"] = std::max<std::int64_t>(1, steps / 200);
+}
+
+void dynamic_settings(const AdapterRequest& request, nlohmann::json& config) {
+  config["r"] = request.rank;
+  config["total_step"] = std::max<std::int64_t>(1, request.steps);
+}
+
 constexpr Row kAdapters[] = {
     {"lora", "LORA", lora_settings},
+    {"adalora", "ADALORA", adalora_settings},
+    {"dynamic", "DYNAMIC_LORA", dynamic_settings},
 };
 
 const Row& row_of(const std::string& name) {

@@ -134,7 +134,7 @@ Run Experiment::train(const RunPlan& plan) {
     keep_weights();
   }
   const LoadedModel loaded = model_to_train(plan);
-  const Run run = train_run(*loaded.model, plan, data_, setup_.common, workspace_, log_);
+  const Run run = train_run({*loaded.model, loaded.adapter ? &*loaded.adapter : nullptr}, plan, data_, setup_.common, workspace_, log_);
   if (plan.is_base()) {
     lora::nn::save_weights(*loaded.model, workspace_.base_weights());
   } else {

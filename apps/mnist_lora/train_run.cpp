@@ -1,8 +1,11 @@
 #include "apps/mnist_lora/train_run.hpp"
 
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "apps/mnist_lora/interrupt.hpp"
+#include "apps/mnist_lora/rank_log.hpp"
 #include "core/base/memory.hpp"
 #include "lora/attach.hpp"
 #include "nn/adaptable.hpp"
@@ -60,6 +63,10 @@ void add_history(Run& run, const lora::nn::TrainResult& result) {
   run.best_epoch = static_cast<int>(result.best_epoch);
 }
 
+std::unique_ptr<lora::nn::TrainingTerm> training_term(const Trainee& trainee) {
+  return trainee.adapter == nullptr ? nullptr : trainee.adapter->method().training(*trainee.adapter);
+}
+
 lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
   return options.quiet ? lora::nn::ProgressStyle::quiet : lora::nn::progress_style_for_stderr();
 }
@@ -77,7 +84,7 @@ std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const 
   return options.epochs * data.training(plan.digits, options.batch_size).batches();
 }
 
-Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
+Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
               const Workspace& workspace, lora::nn::CsvLog& log) {
   lora::reset_peak_memory();
   const lora::datasets::DataLoader training = data.training(plan.digits, options.batch_size);
@@ -85,17 +92,25 @@ Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& 
   lora::optim::AdamWOptions adam;
   adam.lr = plan.peak_lr;
   adam.weight_decay = plan.weight_decay;
+  lora::nn::Module& model = trainee.model;
   lora::optim::AdamW optimizer(model.trainable_parameters(), adam);
   lora::optim::OneCycleLR scheduler(optimizer, schedule(plan, planned_steps(plan, data, options)));
   lora::nn::TrainOptions train_options;
   train_options.epochs = options.epochs;
   train_options.patience = options.patience;
   train_options.stop = &stop_requested();
+  const std::unique_ptr<lora::nn::TrainingTerm> term = training_term(trainee);
+  if (term) {
+    train_options.terms.push_back(term.get());
+  }
+  RankLog ranks(term.get());
+  ranks.record(0);
   lora::nn::Trainer trainer(model, optimizer, &scheduler, train_options);
 
   const std::optional<lora::nn::TrainState> state = workspace.checkpoint(plan.name);
   if (state) {
     trainer.resume(*state);
+    ranks.resume(state->notes.count("ranks") == 1 ? state->notes.at("ranks") : "");
   }
   log.begin(plan.name, state ? state->progress.history : lora::nn::History{});
   lora::nn::ProgressReporter progress(plan.name, options.epochs, progress_style(options));
@@ -104,14 +119,21 @@ Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& 
   callbacks.on_epoch = [&](const lora::nn::EpochRecord& record) {
     progress.epoch(record);
     log.append(record);
+    ranks.record(record.epoch);
   };
   const lora::nn::TrainResult result = trainer.fit(training, validation, callbacks);
   if (result.interrupted) {
-    workspace.save_checkpoint(plan.name, trainer.state());
+    lora::nn::TrainState left = trainer.state();
+    left.notes["ranks"] = ranks.note();
+    workspace.save_checkpoint(plan.name, std::move(left));
     throw Interrupted("interrupted in run " + plan.name + "; what was done is kept in " + workspace.folder().string());
+  }
+  if (term) {
+    term->finish();
   }
   Run run = describe_run(model, plan);
   add_history(run, result);
+  run.ranks = ranks.rows();
   run.peak_bytes = lora::memory_stats().peak_bytes;
   return run;
 }

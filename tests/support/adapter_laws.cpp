@@ -1,6 +1,8 @@
 #include "tests/support/adapter_laws.hpp"
 
 #include "core/ops/pointwise.hpp"
+#include "lora/adalora.hpp"
+#include "lora/dynamic_lora.hpp"
 #include "lora/lora_method.hpp"
 #include "models/mlp.hpp"
 #include "nn/conv2d.hpp"
@@ -64,10 +66,38 @@ std::shared_ptr<const AdapterMethod> make_lora(const AdapterSettings& settings, 
 
 Index lora_count(Index r, Index in, Index out) { return r * (in + out); }
 
+/// What it begins with: r is the rank before anything is pruned.
+std::shared_ptr<const AdapterMethod> make_adalora(const AdapterSettings& settings) {
+  AdaLoraConfig config;
+  config.init_r = settings.r;
+  config.target_r = 1;
+  config.total_step = 10;
+  config.lora_alpha = settings.alpha;
+  config.lora_dropout = settings.dropout;
+  config.target_modules = settings.targets;
+  return std::make_shared<const AdaLoraMethod>(config);
+}
+
+/// What it begins with: r is the rank before anything is pruned.
+std::shared_ptr<const AdapterMethod> make_dynamic(const AdapterSettings& settings) {
+  DynamicLoraConfig config;
+  config.start_r = settings.r;
+  config.r = 1;
+  config.total_step = 10;
+  config.lora_alpha = settings.alpha;
+  config.lora_dropout = settings.dropout;
+  config.target_modules = settings.targets;
+  return std::make_shared<const DynamicLoraMethod>(config);
+}
+
+Index gated_count(Index r, Index in, Index out) { return r * (in + out + 1); }
+
 }  // namespace
 
 std::vector<MethodRow> method_rows_of_laws() {
   return {
+      {"adalora", make_adalora, gated_count, true, false, false},
+      {"dynamic", make_dynamic, gated_count},
       {"lora", [](const AdapterSettings& s) { return make_lora(s, false, LoraInit::kaiming); }, lora_count},
       {"lora, rank-stabilised", [](const AdapterSettings& s) { return make_lora(s, true, LoraInit::kaiming); }, lora_count},
       {"lora, gaussian", [](const AdapterSettings& s) { return make_lora(s, false, LoraInit::gaussian); }, lora_count},

@@ -27,6 +27,7 @@ struct MethodRow {
   std::function<Index(Index r, Index in, Index out)> count;
   bool additive = true;           // its share does not depend on other adapters
   bool silent_at_alpha_0 = true;  // with alpha 0 it is the base, bit for bit
+  bool scales_by_alpha = true;    // with alpha 0 it is the base, up to rounding
 };
 
 struct ModelRow {
