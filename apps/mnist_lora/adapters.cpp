@@ -15,12 +15,14 @@ struct Row {
   const char* peft_type;
   /// Adds to adapter_config.json's common keys those of the method.
   void (*settings)(const AdapterRequest& request, nlohmann::json& config);
+  bool four_bit = false;  ///< the base is in 4 bits
 };
 
 void lora_settings(const AdapterRequest& request, nlohmann::json& config) { config["r"] = request.rank; }
 
 constexpr Row kAdapters[] = {
     {"lora", "LORA", lora_settings},
+    {"qlora", "LORA", lora_settings, true},
 };
 
 const Row& row_of(const std::string& name) {
@@ -64,6 +66,8 @@ std::vector<std::string> adapter_names() {
   }
   return names;
 }
+
+bool is_on_4_bits(const std::string& adapter) { return adapter != "none" && row_of(adapter).four_bit; }
 
 std::shared_ptr<const lora::AdapterMethod> make_method(const AdapterRequest& request, lora::nn::Module& model) {
   const Row& row = row_of(request.adapter);
