@@ -15,6 +15,7 @@ struct Row {
   const char* peft_type;
   /// Adds to adapter_config.json's common keys those of the method.
   void (*settings)(const AdapterRequest& request, nlohmann::json& config);
+  bool four_bit = false;  ///< the base is in 4 bits
 };
 
 void lora_settings(const AdapterRequest& request, nlohmann::json& config) { config["r"] = request.rank; }
@@ -37,6 +38,7 @@ void dynamic_settings(const AdapterRequest& request, nlohmann::json& config) {
 
 constexpr Row kAdapters[] = {
     {"lora", "LORA", lora_settings},
+    {"qlora", "LORA", lora_settings, true},
     {"adalora", "ADALORA", adalora_settings},
     {"dynamic", "DYNAMIC_LORA", dynamic_settings},
 };
@@ -82,6 +84,8 @@ std::vector<std::string> adapter_names() {
   }
   return names;
 }
+
+bool is_on_4_bits(const std::string& adapter) { return adapter != "none" && row_of(adapter).four_bit; }
 
 std::shared_ptr<const lora::AdapterMethod> make_method(const AdapterRequest& request, lora::nn::Module& model) {
   const Row& row = row_of(request.adapter);

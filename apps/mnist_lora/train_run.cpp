@@ -35,7 +35,7 @@ std::uint64_t weight_bytes(const lora::nn::Module& model) {
   }
   for (const auto& [path, module] : model.named_modules()) {
     if (const auto* layer = dynamic_cast<const lora::nn::AdaptableLayer*>(module)) {
-      bytes += adapter_bytes(*layer);
+      bytes += (layer->packed() != nullptr ? layer->packed()->nbytes() : 0) + adapter_bytes(*layer);
     }
   }
   return bytes;

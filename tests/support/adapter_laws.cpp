@@ -4,6 +4,7 @@
 #include "lora/adalora.hpp"
 #include "lora/dynamic_lora.hpp"
 #include "lora/lora_method.hpp"
+#include "lora/quantize_weights.hpp"
 #include "models/mlp.hpp"
 #include "nn/conv2d.hpp"
 #include "nn/linear.hpp"
@@ -51,6 +52,17 @@ ModelRow conv_row(const std::string& name, Shape input, Index out, Size2d kernel
           {{in * kernel.h * kernel.w, out}},
           {DType::f32, DType::f64},
           kAllLayers};
+}
+
+/// The same model with all its weights in 4 bits.
+ModelRow in_4_bits(ModelRow row, bool double_quant) {
+  row.name += " in 4 bits";
+  row.make = [make = row.make, double_quant](DType dtype) {
+    auto model = make(dtype);
+    quantize_weights(*model, {QuantType::nf4, 32, double_quant});
+    return model;
+  };
+  return row;
 }
 
 std::shared_ptr<const AdapterMethod> make_lora(const AdapterSettings& settings, bool rslora, LoraInit init) {
@@ -127,6 +139,11 @@ std::vector<ModelRow> model_rows_of_laws() {
        {6, 3, 4},
        {{12, 8}, {8, 8}, {8, 5}},
        {DType::f32}},
+      in_4_bits({"Linear", [](DType dtype) { return std::make_unique<nn::Linear>(5, 4, true, dtype); }, {7, 5}, {{5, 4}}}, true),
+      in_4_bits({"two layers", [](DType dtype) { return std::make_unique<Smooth>(dtype); }, {5, 4}, {{4, 6}, {6, 3}}}, false),
+      in_4_bits(conv_row("3x3", {2, 3, 4, 5}, 4, 3, {1, 1}, true), true),
+      in_4_bits(conv_row("of stride 2, without bias", {2, 2, 5, 4}, 3, {3, 2}, {2, 1}, false), false),
+      in_4_bits(conv_row("dilated", {1, 2, 6, 5}, 2, 3, {1, 2, 2}, true), true),
   };
 }
 
