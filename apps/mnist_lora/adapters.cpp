@@ -19,8 +19,14 @@ struct Row {
 
 void lora_settings(const AdapterRequest& request, nlohmann::json& config) { config["r"] = request.rank; }
 
+void dora_settings(const AdapterRequest& request, nlohmann::json& config) {
+  lora_settings(request, config);
+  config["use_dora"] = true;
+}
+
 constexpr Row kAdapters[] = {
     {"lora", "LORA", lora_settings},
+    {"dora", "LORA", dora_settings},
 };
 
 const Row& row_of(const std::string& name) {
