@@ -52,6 +52,9 @@ class Workspace {
   Results done_;
 };
 
+/// Whether there is something for --resume in an experiment's folder.
+bool has_progress(const std::filesystem::path& out);
+
 /// Removes from an experiment's folder what only an unfinished one needs.
 void forget_progress(const std::filesystem::path& out);
 
