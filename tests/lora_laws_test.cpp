@@ -9,6 +9,7 @@
 #include "core/ops/pointwise.hpp"
 #include "core/ops/random.hpp"
 #include "core/ops/reduce.hpp"
+#include "core/ops/view.hpp"
 #include "lora/attach.hpp"
 #include "lora/peft_files.hpp"
 #include "tests/support/adapter_laws.hpp"
@@ -35,6 +36,7 @@ struct Law {
   AttachedAdapter attach(AdapterSettings settings = {}, const std::string& name = "default") const {
     Generator generator(31, name.size());
     settings.targets = row.targets;
+    settings.r *= row.groups;
     return lora::attach(*model, method.make(settings), name, generator);
   }
 
@@ -96,18 +98,41 @@ double loss_of(const Law& law, const Tensor& cotangent) {
   return sum((*law.model)(law.x) * cotangent).item<double>();
 }
 
+/// The same with the adapter's norms as if they were `norms`: its magnitudes are divided by them, and so are moved along for a while.
+double loss_of(const Law& law, const AttachedAdapter& adapter, const std::vector<Tensor>& norms, const Tensor& cotangent) {
+  if (norms.empty()) {
+    return loss_of(law, cotangent);
+  }
+  const NoGrad no_grad;
+  const std::vector<Tensor> now = law.method.constant_norms(adapter);
+  std::vector<Tensor> magnitudes, before;
+  for (const NamedLayer& layer : adapter.layers()) {
+    magnitudes.push_back(layer.layer->adapter(adapter.name())->named_parameters().back().tensor);
+    before.push_back(clone(magnitudes.back()));
+  }
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    magnitudes[i].copy_(before[i] * reshape(now[i] / norms[i], before[i].shape()));
+  }
+  const double loss = loss_of(law, cotangent);
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    magnitudes[i].copy_(before[i]);
+  }
+  return loss;
+}
+
 /// Largest difference between the gradient of a parameter and central differences, relative to the larger of 1 and the gradient.
-double gradient_error(const Law& law, Tensor parameter, const Tensor& cotangent) {
+double gradient_error(const Law& law, const AttachedAdapter& adapter, Tensor parameter, const Tensor& cotangent) {
   constexpr double kStep = 1e-6;
+  const auto norms = law.method.constant_norms ? law.method.constant_norms(adapter) : std::vector<Tensor>{};
   const auto found = parameter.grad().to_vector<double>();
   double error = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
     double* value = parameter.mutable_data<double>() + i;
     const double center = *value;
     *value = center + kStep;
-    const double above = loss_of(law, cotangent);
+    const double above = loss_of(law, adapter, norms, cotangent);
     *value = center - kStep;
-    const double below = loss_of(law, cotangent);
+    const double below = loss_of(law, adapter, norms, cotangent);
     *value = center;
     const double expected = (above - below) / (2 * kStep);
     const double difference = std::abs(found[i] - expected) / std::max(1.0, std::abs(expected));
@@ -212,7 +237,7 @@ TEST_CASE("lora: gradients of the adapter and of the input agree with central di
     for (const auto& [name, parameter] : adapter.named_parameters()) {
       INFO(name);
       // h = 1e-6: truncation 1e-12 and rounding 1e-10 of sums of some dozen terms
-      CHECK(gradient_error(law, parameter, cotangent) <= 1e-7);
+      CHECK(gradient_error(law, adapter, parameter, cotangent) <= 1e-7);
     }
     const OpCase input{"input", [&law](const Tensors& in) { return (*law.model)(in[0]); }, {law.x}};
     CHECK(test::gradient_error(input) <= input.grad_tolerance);

@@ -36,8 +36,14 @@ void dynamic_settings(const AdapterRequest& request, nlohmann::json& config) {
   config["total_step"] = std::max<std::int64_t>(1, request.steps);
 }
 
+void dora_settings(const AdapterRequest& request, nlohmann::json& config) {
+  lora_settings(request, config);
+  config["use_dora"] = true;
+}
+
 constexpr Row kAdapters[] = {
     {"lora", "LORA", lora_settings},
+    {"dora", "LORA", dora_settings},
     {"qlora", "LORA", lora_settings, true},
     {"adalora", "ADALORA", adalora_settings},
     {"dynamic", "DYNAMIC_LORA", dynamic_settings},

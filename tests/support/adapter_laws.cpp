@@ -1,6 +1,8 @@
 #include "tests/support/adapter_laws.hpp"
 
 #include "core/ops/pointwise.hpp"
+#include "core/ops/reduce.hpp"
+#include "core/ops/view.hpp"
 #include "lora/adalora.hpp"
 #include "lora/dynamic_lora.hpp"
 #include "lora/lora_method.hpp"
@@ -65,6 +67,13 @@ ModelRow in_4_bits(ModelRow row, bool double_quant) {
   return row;
 }
 
+ModelRow grouped_row(const std::string& name, Shape input, Index out, Size2d kernel, const Conv2dOptions& options) {
+  ModelRow row = conv_row(name, input, out, kernel, options, true);
+  row.groups = options.groups;
+  row.sizes[0].first *= options.groups;
+  return row;
+}
+
 std::shared_ptr<const AdapterMethod> make_lora(const AdapterSettings& settings, bool rslora, LoraInit init) {
   LoraConfig config;
   config.r = settings.r;
@@ -104,11 +113,39 @@ std::shared_ptr<const AdapterMethod> make_dynamic(const AdapterSettings& setting
 
 Index gated_count(Index r, Index in, Index out) { return r * (in + out + 1); }
 
+std::shared_ptr<const AdapterMethod> make_dora(const AdapterSettings& settings) {
+  LoraConfig config = std::dynamic_pointer_cast<const LoraMethod>(make_lora(settings, false, LoraInit::kaiming))->config();
+  config.use_dora = true;
+  return std::make_shared<const LoraMethod>(config);
+}
+
+Index dora_count(Index r, Index in, Index out) { return r * (in + out) + out; }
+
+/// Norms of the rows of W + s B A, by definition.
+std::vector<Tensor> dora_norms(const AttachedAdapter& adapter) {
+  const double s = dynamic_cast<const LoraMethod&>(adapter.method()).config().scaling();
+  std::vector<Tensor> norms;
+  for (const auto& [path, layer] : adapter.layers()) {
+    const auto parameters = layer->adapter(adapter.name())->named_parameters();
+    const Tensor a = parameters[0].tensor.detach(), b = parameters[1].tensor.detach();
+    norms.push_back(norm(flatten(layer->spread(layer->weight().detach()) + s * layer->outer(b, a), 1), 2, {1}));
+  }
+  return norms;
+}
+
+MethodRow dora_row() {
+  MethodRow row{"dora", make_dora, dora_count};
+  row.silent_at_alpha_0 = row.scales_by_alpha = false;  // its magnitude acts by itself
+  row.constant_norms = dora_norms;
+  return row;
+}
+
 }  // namespace
 
 std::vector<MethodRow> method_rows_of_laws() {
   return {
       {"adalora", make_adalora, gated_count, true, false, false},
+      dora_row(),
       {"dynamic", make_dynamic, gated_count},
       {"lora", [](const AdapterSettings& s) { return make_lora(s, false, LoraInit::kaiming); }, lora_count},
       {"lora, rank-stabilised", [](const AdapterSettings& s) { return make_lora(s, true, LoraInit::kaiming); }, lora_count},
@@ -125,6 +162,7 @@ std::vector<ModelRow> model_rows_of_laws() {
       conv_row("3x3", {2, 3, 4, 5}, 4, 3, {1, 1}, true),
       conv_row("of stride 2, without bias", {2, 2, 5, 4}, 3, {3, 2}, {2, 1}, false),
       conv_row("dilated", {1, 2, 6, 5}, 2, 3, {1, 2, 2}, true),
+      grouped_row("in groups", {2, 6, 4, 3}, 4, 3, {1, 1, 1, 2}),
       conv_row("of single pixels", {2, 4, 3, 2}, 5, 1, {}, true),
       {"two convolutions",
        [](DType dtype) { return std::make_unique<SmoothImages>(dtype); },
