@@ -334,4 +334,20 @@ TEST_CASE("app: qlora is trained on a base in 4 bits, which is a file of its own
   };
   CHECK(evaluated(packed) == run["test"]);
   CHECK(evaluated(base) != run["test"]);
+
+  const Words merge{"--weights", packed, "--adapter", bench.path("out/adapters/qlora-r8"), "--json", "--output"};
+  const auto merged = [&](const std::string& name, const Words& more) {
+    Words words = merge;
+    words.push_back(bench.path(name));
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = bench.run("merge", words);
+    REQUIRE(outcome.status == 0);
+    return Json::parse(outcome.out);
+  };
+  CHECK_FALSE(merged("dense.safetensors", {}).contains("requantized"));
+  const Json again = merged("packed.safetensors", {"--requantize"});
+  REQUIRE(again["requantized"].size() == 3);
+  CHECK(again["requantized"][0]["name"] == "fc1");
+  CHECK(again["requantized"][0]["changed_codes"].get<double>() > 0);
+  CHECK(fs::file_size(bench.path("packed.safetensors")) < fs::file_size(bench.path("dense.safetensors")) / 5);
 }

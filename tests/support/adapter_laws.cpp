@@ -179,6 +179,7 @@ std::vector<ModelRow> model_rows_of_laws() {
       in_4_bits({"two layers", [](DType dtype) { return std::make_unique<Smooth>(dtype); }, {5, 4}, {{4, 6}, {6, 3}}}, false),
       in_4_bits(conv_row("3x3", {2, 3, 4, 5}, 4, 3, {1, 1}, true), true),
       in_4_bits(conv_row("of stride 2, without bias", {2, 2, 5, 4}, 3, {3, 2}, {2, 1}, false), false),
+      in_4_bits(grouped_row("in groups", {2, 6, 4, 3}, 4, 3, {1, 1, 1, 2}), true),
       in_4_bits(conv_row("dilated", {1, 2, 6, 5}, 2, 3, {1, 2, 2}, true), true),
   };
 }
