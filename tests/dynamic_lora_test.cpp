@@ -190,7 +190,7 @@ TEST_CASE("dynamic: the score is the smoothed share in the layer's update", "[dy
         const auto found = tensor.to_vector<double>();
         for (std::size_t i = 0; i < 4; ++i) {
           CHECK(std::abs(found[i] - expected[i]) <= 1e-8);
-          CHECK(found[i] > 1e-3);
+          CHECK(found[i] > 1e-6);
         }
       }
     }

@@ -157,7 +157,7 @@ TEST_CASE("lora: a trained adapter changes the output", "[lora]") {
   for_all([](const Law& law) {
     const Tensor base = law.run();
     law.attach_trained();
-    CHECK(max_difference(law.run(), base) > 1e-3);
+    CHECK(max_difference(law.run(), base) > 4 * law.tolerance(base));
   });
 }
 
@@ -377,7 +377,7 @@ TEST_CASE("lora: several adapters merge together", "[lora]") {
     const Tensor one = law.run();
     merge_adapters(*law.model);
     CHECK(max_difference(law.run(), one) <= law.tolerance(one));
-    CHECK(max_difference(law.run(), both) > 1e-3);
+    CHECK(max_difference(law.run(), both) > 4 * law.tolerance(both));
     unmerge_adapters(*law.model);
     CHECK(test::same_bits(law.run(), one));
   });
