@@ -1,7 +1,10 @@
 #include "apps/mnist_lora/train_run.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 
+#include "apps/mnist_lora/hold_base.hpp"
 #include "apps/mnist_lora/interrupt.hpp"
 #include "core/base/memory.hpp"
 #include "lora/attach.hpp"
@@ -60,45 +63,62 @@ void add_history(Run& run, const lora::nn::TrainResult& result) {
   run.best_epoch = static_cast<int>(result.best_epoch);
 }
 
+int epochs_of(const RunPlan& plan, const CommonOptions& options) { return plan.epochs.value_or(options.epochs); }
+
 lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
   return options.quiet ? lora::nn::ProgressStyle::quiet : lora::nn::progress_style_for_stderr();
 }
 
-lora::optim::OneCycleOptions schedule(const RunPlan& plan, std::int64_t steps) {
+/// Null for a constant rate.
+std::unique_ptr<lora::optim::Scheduler> make_scheduler(lora::optim::Optimizer& optimizer, const RunPlan& plan, std::int64_t steps) {
+  if (plan.lr_plan == LrPlan::constant) {
+    return nullptr;
+  }
   lora::optim::OneCycleOptions cycle;
   cycle.max_lr = plan.peak_lr;
   cycle.total_steps = std::max<std::int64_t>(1, steps);
-  return cycle;
+  return std::make_unique<lora::optim::OneCycleLR>(optimizer, cycle);
 }
 
 }  // namespace
 
+lora::datasets::DataLoader training_images(const RunPlan& plan, const TrainingData& data, const CommonOptions& options) {
+  return data.training(plan.digits, options.batch_size, plan.keep_others);
+}
+
+lora::datasets::DataLoader validation_images(const RunPlan& plan, const TrainingData& data) {
+  return data.validation(plan.keep_others > 0 ? lora::datasets::DigitSet::all() : plan.digits);
+}
+
 std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const CommonOptions& options) {
-  return options.epochs * data.training(plan.digits, options.batch_size).batches();
+  return epochs_of(plan, options) * training_images(plan, data, options).batches();
 }
 
 Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
               const Workspace& workspace, lora::nn::CsvLog& log) {
   lora::reset_peak_memory();
-  const lora::datasets::DataLoader training = data.training(plan.digits, options.batch_size);
-  const lora::datasets::DataLoader validation = data.validation(plan.digits);
+  const lora::datasets::DataLoader training = training_images(plan, data, options);
+  const lora::datasets::DataLoader validation = validation_images(plan, data);
   lora::optim::AdamWOptions adam;
   adam.lr = plan.peak_lr;
   adam.weight_decay = plan.weight_decay;
   lora::optim::AdamW optimizer(model.trainable_parameters(), adam);
-  lora::optim::OneCycleLR scheduler(optimizer, schedule(plan, planned_steps(plan, data, options)));
+  const auto scheduler = make_scheduler(optimizer, plan, planned_steps(plan, data, options));
   lora::nn::TrainOptions train_options;
-  train_options.epochs = options.epochs;
-  train_options.patience = options.patience;
+  train_options.epochs = epochs_of(plan, options);
+  train_options.patience = plan.patience.value_or(options.patience);
+  if (plan.keep_others > 0) {
+    train_options.loss = hold_base(model, plan.digits, 1 / plan.keep_others);  // each stands for all of its kind
+  }
   train_options.stop = &stop_requested();
-  lora::nn::Trainer trainer(model, optimizer, &scheduler, train_options);
+  lora::nn::Trainer trainer(model, optimizer, scheduler.get(), train_options);
 
   const std::optional<lora::nn::TrainState> state = workspace.checkpoint(plan.name);
   if (state) {
     trainer.resume(*state);
   }
   log.begin(plan.name, state ? state->progress.history : lora::nn::History{});
-  lora::nn::ProgressReporter progress(plan.name, options.epochs, progress_style(options));
+  lora::nn::ProgressReporter progress(plan.name, epochs_of(plan, options), progress_style(options));
   lora::nn::TrainCallbacks callbacks;
   callbacks.on_step = [&](const lora::nn::StepRecord& record) { progress.step(record); };
   callbacks.on_epoch = [&](const lora::nn::EpochRecord& record) {

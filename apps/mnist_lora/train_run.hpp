@@ -14,7 +14,11 @@ namespace mnist_lora {
 /// Optimizer steps of the whole training.
 std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const CommonOptions& options);
 
-/// Trains what of `model` is trainable with AdamW and a one-cycle schedule over all epochs, keeping the weights of the best epoch on the
+/// What a run trains on, and what chooses its best epoch. @throws lora::Error if there are none
+lora::datasets::DataLoader training_images(const RunPlan& plan, const TrainingData& data, const CommonOptions& options);
+lora::datasets::DataLoader validation_images(const RunPlan& plan, const TrainingData& data);
+
+/// Trains what of `model` is trainable with AdamW and the plan's schedule, keeping the weights of the best epoch on the
 /// validation part. Goes on from the workspace's checkpoint of this run if there is one.
 /// @throws Interrupted after writing a checkpoint, if the program was asked to stop
 Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
