@@ -14,7 +14,7 @@ build: setup
 help:
 	@echo 'make build             build the library, the programs and the tests (build/release)'
 	@echo 'make test              build, compile every public header alone, run all tests'
-	@echo 'make demo              build and reproduce the digit-split experiment; the report is in $$(OUT)'
+	@echo 'make demo              build and run all experiments, sized for minutes; the report is in $$(OUT)'
 	@echo 'make debug asan clang  build and test with assertions, with sanitizers, with clang++'
 	@echo 'make tsan              build and run the tests with threads under the thread sanitizer'
 	@echo 'make bench             build the benchmarks and run them (BENCH_ARGS="--benchmark_filter=matmul" chooses)'
@@ -32,7 +32,7 @@ test: setup
 	ctest --preset release -j $(JOBS)
 
 demo: build
-	build/release/apps/mnist_lora digits --out $(OUT)
+	build/release/apps/mnist_lora demo --out $(OUT)
 
 debug asan clang: setup
 	cmake --preset $@

@@ -38,6 +38,7 @@ constexpr ModelRow kModels[] = {
 constexpr const char* kKinds[] = {
     "base",
     "lora",
+    "dora",
     "eval",
 };
 
@@ -102,8 +103,9 @@ Step make_step(const StepCase& c) {
   s->model = make_model(c.model);
   s->x = randn({c.batch, 1, 28, 28});
   s->y = random_labels(c.batch);
-  if (c.kind == "lora") {
+  if (c.kind == "lora" || c.kind == "dora") {
     LoraConfig config;
+    config.use_dora = c.kind == "dora";
     config.r = c.rank;
     config.lora_alpha = c.rank;
     config.target_modules = ".*";  // every layer that can be adapted, as the peer has it

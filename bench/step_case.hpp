@@ -12,7 +12,7 @@ namespace lora::bench {
 
 struct StepCase {
   std::string model;  ///< `mlp`, ..
-  std::string kind;   ///< `base` (all weights train), `lora`, `eval` (forward pass alone)
+  std::string kind;   ///< `base` (all weights train), `lora`, `dora`, `eval` (forward pass alone)
   int batch = 0;
   int rank = 0;  ///< of adapters; alpha is the same
 

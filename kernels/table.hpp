@@ -6,6 +6,7 @@
 #include "core/base/view.hpp"
 #include "kernels/binary_ops.hpp"
 #include "kernels/pointwise_ops.hpp"
+#include "kernels/quantize.hpp"
 #include "kernels/reduce_ops.hpp"
 #include "kernels/window.hpp"
 

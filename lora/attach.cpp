@@ -121,12 +121,19 @@ void set_adapters_enabled(nn::Module& model, bool on) {
   }
 }
 
-void merge_adapters(nn::Module& model) {
+void merge_adapters(nn::Module& model) { merge_adapters(model, {}); }
+
+std::vector<RequantizedLayer> merge_adapters(nn::Module& model, const MergeOptions& options) {
   std::vector<nn::AdaptableLayer*> done;
+  std::vector<RequantizedLayer> requantized;
   try {
     for (const auto& [path, layer] : adaptable_layers(model)) {
+      const bool packed = layer->packed() != nullptr;
       layer->merge();
       done.push_back(layer);
+      if (options.requantize && packed && layer->merged()) {
+        requantized.push_back({path, layer->requantize()});
+      }
     }
   } catch (...) {
     for (nn::AdaptableLayer* layer : done) {
@@ -134,6 +141,7 @@ void merge_adapters(nn::Module& model) {
     }
     throw;
   }
+  return requantized;
 }
 
 void unmerge_adapters(nn::Module& model) {
@@ -149,6 +157,7 @@ ParameterCounts count_parameters(const nn::Module& model) {
   }
   for (const auto& [path, module] : model.named_modules()) {
     if (const auto* layer = dynamic_cast<const nn::AdaptableLayer*>(module)) {
+      counts.total += layer->packed() != nullptr ? layer->packed()->numel() : 0;
       for (const std::string& name : layer->adapter_names()) {
         for (const auto& [parameter, tensor] : layer->adapter(name)->named_parameters()) {
           counts.added += tensor.numel();

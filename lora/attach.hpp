@@ -51,11 +51,25 @@ void set_adapters_enabled(nn::Module& model, bool on);
 /// then nothing was changed
 void merge_adapters(nn::Module& model);
 
+/// A layer whose merged weight was quantized, and by how much that changed it.
+struct RequantizedLayer {
+  std::string path;
+  nn::RequantizeReport report;
+};
+
+struct MergeOptions {
+  bool requantize = false;  ///< weights that were of 4 bits are so again, quantized in the same way; else they are dense
+};
+
+/// The same, and with `requantize` what became of each weight of 4 bits: small changes may vanish in them. @throws Error also if a grouped
+/// weight of 4 bits is to be quantized again, which merging made dense
+std::vector<RequantizedLayer> merge_adapters(nn::Module& model, const MergeOptions& options);
+
 /// Restores all weights bit for bit.
 void unmerge_adapters(nn::Module& model);
 
 struct ParameterCounts {
-  Index total = 0;      ///< of the model and its adapters
+  Index total = 0;      ///< of the model and its adapters; a weight of 4 bits counts the numbers that it stands for
   Index trainable = 0;  ///< of these, what an optimizer would train
   Index added = 0;      ///< of these, the adapters'
 };

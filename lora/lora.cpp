@@ -4,6 +4,7 @@
 
 #include "core/ops/pointwise.hpp"
 #include "core/ops/random.hpp"
+#include "lora/dora.hpp"
 #include "lora/lora_method.hpp"
 #include "nn/init.hpp"
 
@@ -46,9 +47,10 @@ LoraAdapter::LoraAdapter(const nn::AdaptableLayer& layer, const LoraConfig& conf
       b_(param("lora_B", zeros(layer.up_shape(config.r), layer.dtype()))) {}
 
 Tensor LoraAdapter::add_to(const Tensor& sum, const nn::AdaptableLayer& layer, const Tensor& x, const Tensor&) const {
-  const Tensor seen = layer.training() ? dropout(x, dropout_) : x;
-  return layer.up(layer.down(seen, a_), b_, scaling_, sum);
+  return layer.up(layer.down(dropped(layer, x), a_), b_, scaling_, sum);
 }
+
+Tensor LoraAdapter::dropped(const nn::AdaptableLayer& layer, const Tensor& x) const { return layer.training() ? dropout(x, dropout_) : x; }
 
 Tensor LoraAdapter::merged_weight(const nn::AdaptableLayer& layer, const Tensor& weight) const {
   return layer.spread(weight) + scaling_ * layer.outer(b_, a_);
@@ -57,6 +59,9 @@ Tensor LoraAdapter::merged_weight(const nn::AdaptableLayer& layer, const Tensor&
 LoraMethod::LoraMethod(LoraConfig config) : config_(std::move(config)) { check(config_); }
 
 std::unique_ptr<nn::Adapter> LoraMethod::make(std::string_view, const nn::AdaptableLayer& layer, Generator& generator) const {
+  if (config_.use_dora) {
+    return std::make_unique<DoraAdapter>(layer, config_, generator);
+  }
   return std::make_unique<LoraAdapter>(layer, config_, generator);
 }
 

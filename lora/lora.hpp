@@ -20,6 +20,7 @@ struct LoraConfig {
   Index r = 8;                ///< rank, 1 to 65536
   double lora_alpha = 8.0;    ///< numerator of the scaling; 0 makes the adapter a bystander
   double lora_dropout = 0.0;  ///< probability, of the adapter's input only, in [0, 1)
+  bool use_dora = false;      ///< DoraAdapter (lora/dora.hpp) instead of LoraAdapter
   bool use_rslora = false;    ///< scaling alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732) instead of alpha / r
   TargetModules target_modules = "all-linear";
   TargetModules exclude_modules = {};
@@ -32,13 +33,20 @@ struct LoraConfig {
 /// y = W x + b + s B(A(dropout(x))),  s = alpha / r.
 /// lora_A has the layer's down_shape(r) ([r, in] for Linear), lora_B its up_shape(r) ([out, r]); both in the dtype of W.
 /// @source Hu et al. 2021, arXiv:2106.09685
-class LoraAdapter final : public nn::Adapter {
+class LoraAdapter : public nn::Adapter {
  public:
   LoraAdapter(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator);
 
   Tensor add_to(const Tensor& sum, const nn::AdaptableLayer& layer, const Tensor& x, const Tensor& base) const override;
   /// W + s B A.
   Tensor merged_weight(const nn::AdaptableLayer& layer, const Tensor& weight) const override;
+
+ protected:
+  double scaling() const { return scaling_; }
+  const Tensor& a() const { return a_; }
+  const Tensor& b() const { return b_; }
+  /// x as the adapter's own branch sees it.
+  Tensor dropped(const nn::AdaptableLayer& layer, const Tensor& x) const;
 
  private:
   double scaling_, dropout_;

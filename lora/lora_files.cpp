@@ -19,30 +19,15 @@ LoraInit read_init(const nlohmann::json& config) {
 }
 
 std::shared_ptr<const AdapterMethod> read(const nlohmann::json& json) {
-  require_neutral(json, {"bias",
-                         "lora_bias",
-                         "use_dora",
-                         "use_qalora",
-                         "use_bdlora",
-                         "fan_in_fan_out",
-                         "rank_pattern",
-                         "alpha_pattern",
-                         "modules_to_save",
-                         "layers_to_transform",
-                         "layers_pattern",
-                         "layer_replication",
-                         "target_parameters",
-                         "trainable_token_indices",
-                         "alora_invocation_tokens",
-                         "arrow_config",
-                         "velora_config",
-                         "kasa_config",
-                         "monteclora_config",
-                         "lora_ga_config"});
+  require_neutral(json,
+                  {"bias", "lora_bias", "use_qalora", "use_bdlora", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "modules_to_save",
+                   "layers_to_transform", "layers_pattern", "layer_replication", "target_parameters", "trainable_token_indices",
+                   "alora_invocation_tokens", "arrow_config", "velora_config", "kasa_config", "monteclora_config", "lora_ga_config"});
   LoraConfig config;
   config.r = json_value<Index>(json, "r", config.r);
   config.lora_alpha = json_value<double>(json, "lora_alpha", config.lora_alpha);
   config.lora_dropout = json_value<double>(json, "lora_dropout", config.lora_dropout);
+  config.use_dora = json_value<bool>(json, "use_dora", false);
   config.use_rslora = json_value<bool>(json, "use_rslora", false);
   config.init_lora_weights = read_init(json);
   config.target_modules = read_targets(json, "target_modules");
@@ -56,7 +41,7 @@ void write(const AdapterMethod& method, nlohmann::json& json) {
   json["lora_alpha"] = write_number(config.lora_alpha);
   json["lora_dropout"] = config.lora_dropout;
   json["use_rslora"] = config.use_rslora;
-  json["use_dora"] = false;
+  json["use_dora"] = config.use_dora;
   json["bias"] = "none";
   json["fan_in_fan_out"] = false;
   if (config.init_lora_weights == LoraInit::gaussian) {
@@ -66,7 +51,9 @@ void write(const AdapterMethod& method, nlohmann::json& json) {
   }
 }
 
-std::string file_key(std::string_view parameter) { return std::string(parameter) + ".weight"; }
+std::string file_key(std::string_view parameter) {
+  return std::string(parameter) + (parameter == "lora_magnitude_vector" ? "" : ".weight");
+}
 
 }  // namespace
 

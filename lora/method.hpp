@@ -7,8 +7,11 @@
 #include "core/base/rng.hpp"
 #include "lora/target.hpp"
 #include "nn/adaptable.hpp"
+#include "nn/training_term.hpp"
 
 namespace lora {
+
+class AttachedAdapter;
 
 /// A method with its settings, able to make the adapter of one layer.
 class AdapterMethod {
@@ -20,6 +23,8 @@ class AdapterMethod {
   virtual const TargetModules& exclude_modules() const = 0;
   /// @throws Error naming the layer's path if the settings do not fit it
   virtual std::unique_ptr<nn::Adapter> make(std::string_view path, const nn::AdaptableLayer& layer, Generator& generator) const = 0;
+  /// What the method adds to the training of an adapter that it made; null for most. The model must outlive it.
+  virtual std::unique_ptr<nn::TrainingTerm> training(const AttachedAdapter&) const { return nullptr; }
 };
 
 }  // namespace lora

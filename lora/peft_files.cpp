@@ -4,6 +4,7 @@
 
 #include "core/autograd.hpp"
 #include "core/base/file.hpp"
+#include "core/ops/view.hpp"
 #include "core/serialize.hpp"
 #include "lora/config_json.hpp"
 #include "lora/registry.hpp"
@@ -37,7 +38,7 @@ nlohmann::json read_json(const std::filesystem::path& file) {
   });
 }
 
-/// The adapter's tensors by their names in the file.
+/// The adapter's tensors by their names in the file, as views of the shape that they have there.
 std::map<std::string, Tensor> tensors_by_key(const AttachedAdapter& adapter) {
   const MethodRow& row = method_row(adapter.method().peft_type());
   std::map<std::string, Tensor> tensors;
@@ -45,7 +46,8 @@ std::map<std::string, Tensor> tensors_by_key(const AttachedAdapter& adapter) {
     const nn::Adapter* attached = layer->adapter(adapter.name());
     require(attached != nullptr, "adapter", "'", adapter.name(), "' is no longer attached to ", path);
     for (const auto& [parameter, tensor] : attached->named_parameters()) {
-      tensors.emplace(std::string(kPrefix) + path + (path.empty() ? "" : ".") + row.file_key(parameter), tensor);
+      tensors.emplace(std::string(kPrefix) + path + (path.empty() ? "" : ".") + row.file_key(parameter),
+                      row.matrices ? flatten(tensor.detach(), 1) : tensor.detach());
     }
   }
   return tensors;
@@ -74,7 +76,11 @@ nlohmann::json config_of(const AttachedAdapter& adapter) {
   config["task_type"] = nullptr;
   config["modules_to_save"] = nullptr;
   config["inference_mode"] = true;
-  method_row(method.peft_type()).write(method, config);
+  const MethodRow& row = method_row(method.peft_type());
+  row.write(method, config);
+  if (row.write_layers != nullptr) {
+    row.write_layers(adapter, config);
+  }
   return config;
 }
 
@@ -122,7 +128,7 @@ void save_adapter(const AttachedAdapter& adapter, const std::filesystem::path& f
   require(!error, "save_adapter", "cannot make the folder ", folder.string(), ": ", error.message());
   NamedTensors tensors;
   for (const auto& [key, tensor] : tensors_by_key(adapter)) {
-    tensors.emplace_back(key, tensor.detach());
+    tensors.emplace_back(key, tensor);
   }
   save_safetensors(folder / kTensorFile, tensors, {{"format", "pt"}});
   write_file_atomically(folder / kConfigFile, config_of(adapter).dump(2) + "\n");

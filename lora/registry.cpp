@@ -4,11 +4,17 @@
 
 namespace lora {
 
-extern const MethodRow kLoraRow;  // lora_files.cpp
+extern const MethodRow kAdaLoraRow;      // adalora_files.cpp
+extern const MethodRow kDynamicLoraRow;  // dynamic_lora_files.cpp
+extern const MethodRow kLoraRow;         // lora_files.cpp
 
 namespace {
 
-constexpr std::array<const MethodRow*, 1> kRows{&kLoraRow};
+constexpr std::array kRows{
+    &kAdaLoraRow,
+    &kDynamicLoraRow,
+    &kLoraRow,
+};
 
 }  // namespace
 

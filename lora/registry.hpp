@@ -20,6 +20,10 @@ struct MethodRow {
   void (*write)(const AdapterMethod& method, nlohmann::json& config);
   /// What follows `base_model.model.PATH.` for a parameter: `lora_A` is `lora_A.weight`.
   std::string (*file_key)(std::string_view parameter);
+  /// Adds to `config` what differs from layer to layer; null where nothing does.
+  void (*write_layers)(const AttachedAdapter& adapter, nlohmann::json& config) = nullptr;
+  /// Tensors are matrices in files: those of convolutions are flattened from axis 1 on.
+  bool matrices = false;
 };
 
 /// All rows.

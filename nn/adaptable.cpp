@@ -6,6 +6,7 @@
 #include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
 #include "core/ops/reduce.hpp"
+#include "nn/packed_weight.hpp"
 
 namespace lora::nn {
 
@@ -14,16 +15,63 @@ namespace {
 /// x - x is 0 for finite numbers and NaN for all others.
 bool all_finite(const Tensor& x) { return sum(x - x).item<double>() == 0.0; }
 
+LayerWeight dense_weight(const Tensor& dense) { return {dense, {}, {}}; }
+
+LayerWeight packed_weight(const Quantized4Bit& packed) { return {{}, packed, packed_entries(packed)}; }
+
+/// Share of 4-bit codes that differ; the code that fills the last byte counts for none.
+double changed_share(const Quantized4Bit& a, const Quantized4Bit& b) {
+  const auto x = a.packed.to_vector<int>(), y = b.packed.to_vector<int>();
+  Index changed = 0;
+  for (Index i = 0; i < a.numel(); ++i) {
+    const auto byte = static_cast<std::size_t>(i / 2);
+    const int half = i % 2 == 0 ? 0xf0 : 0x0f;
+    changed += (x[byte] & half) != (y[byte] & half) ? 1 : 0;
+  }
+  return a.numel() > 0 ? static_cast<double>(changed) / static_cast<double>(a.numel()) : 0.0;
+}
+
 }  // namespace
 
-AdaptableLayer::AdaptableLayer(Tensor weight, Tensor bias) : weight_(param("weight", std::move(weight))) {
+AdaptableLayer::AdaptableLayer(Tensor weight, Tensor bias)
+    : weight_(dense_weight(param("weight", std::move(weight)))), dtype_(weight_.dense.dtype()) {
   if (bias.defined()) {
     bias_ = param("bias", std::move(bias));
   }
 }
 
+InputGradient AdaptableLayer::input_gradient(const Shape&) const {
+  fail("AdaptableLayer", describe(), " cannot keep its weight in 4 bits");
+}
+
+Tensor AdaptableLayer::weight() const { return packed() != nullptr ? to(dequantize_4bit(weight_.packed), dtype_) : weight_.dense; }
+
+void AdaptableLayer::use(LayerWeight weight) {
+  replace_param("weight", weight.dense);
+  weight_ = std::move(weight);
+}
+
+void AdaptableLayer::set_weight(const Tensor& dense) {
+  require_unmerged("set_weight");
+  require(dense.shape() == weight_shape() && dense.dtype() == dtype_, "set_weight", "the weight of ", describe(), " is ", dtype_,
+          weight_shape(), ", got ", dense);
+  use(dense_weight(dense));
+}
+
+void AdaptableLayer::set_weight(const Quantized4Bit& packed) {
+  require_unmerged("set_weight");
+  check_quantized("set_weight", packed);
+  require(packed.shape == weight_shape(), "set_weight", "the weight of ", describe(), " is ", weight_shape(), ", got 4-bit ", packed.shape);
+  input_gradient({});  // is an error where there is none
+  use(packed_weight(packed));
+}
+
+Tensor AdaptableLayer::base_output(const Tensor& x) const {
+  return packed() != nullptr ? apply_packed(*this, weight_.packed, x, bias_) : apply(x, weight_.dense, bias_);
+}
+
 Tensor AdaptableLayer::forward(const Tensor& x) const {
-  const Tensor base = apply(x, weight_, bias_);
+  const Tensor base = base_output(x);
   if (merged() || !enabled_) {
     return base;
   }
@@ -95,33 +143,48 @@ void AdaptableLayer::merge() {
   require_unmerged("merge");
   require(enabled_, "merge", "the adapters of ", describe(), " are disabled; enable them first");
   const NoGrad no_grad;
-  Tensor changed = weight_.detach();
+  const Tensor before = weight().detach();
+  Tensor changed = before;
   for (const Slot& slot : slots_) {
     if (slot.active) {
       changed = slot.adapter->merged_weight(*this, changed);
     }
   }
-  if (changed.storage() == weight_.storage()) {
+  if (changed.storage() == before.storage()) {
     return;  // no active adapter
   }
   require(all_finite(changed), "merge", "the merged weight of ", describe(),
           " is not finite; the adapter has diverged, so nothing was merged");
   original_ = weight_;
-  weight_ = changed.detach().requires_grad_(original_.requires_grad());
-  replace_param("weight", weight_);
-  versions_at_merge_[0] = original_.storage()->version();
-  versions_at_merge_[1] = weight_.storage()->version();
+  use(dense_weight(changed.detach().requires_grad_(packed() == nullptr && weight_.dense.requires_grad())));
+  versions_at_merge_[0] = original_->version();
+  versions_at_merge_[1] = weight_.version();
 }
 
 void AdaptableLayer::unmerge() {
   if (!merged()) {
     return;
   }
-  require(original_.storage()->version() == versions_at_merge_[0] && weight_.storage()->version() == versions_at_merge_[1], "unmerge",
-          "the weight of ", describe(), " was changed after merge(), so restoring it would lose that change");
-  weight_ = original_;
-  replace_param("weight", weight_);
-  original_ = {};
+  require(original_->version() == versions_at_merge_[0] && weight_.version() == versions_at_merge_[1], "unmerge", "the weight of ",
+          describe(), " was changed after merge(), so restoring it would lose that change");
+  use(*original_);
+  original_.reset();
+}
+
+RequantizeReport AdaptableLayer::requantize() {
+  require(merged() && original_->is_packed(), "requantize", "nothing is merged into a 4-bit weight of ", describe());
+  require(packed() == nullptr, "requantize", "the merged weight of ", describe(), " is in 4 bits already");
+  const Quantized4Bit& before = original_->packed;
+  require(weight_shape() == before.shape, "requantize", "merging made the grouped weight of ", describe(),
+          " dense, which has no 4-bit form of the same shape; merge without requantizing");
+  const NoGrad no_grad;
+  Quantized4Bit after = quantize_4bit(weight_.dense, {before.quant_type, before.blocksize, before.nested()});
+  after.dtype = before.dtype;
+  const Tensor error = abs(to(to(dequantize_4bit(after), dtype_) - weight_.dense, DType::f64));
+  const RequantizeReport report{amax(error).item<double>(), mean(error).item<double>(), changed_share(before, after)};
+  use(packed_weight(after));
+  versions_at_merge_[1] = weight_.version();
+  return report;
 }
 
 std::vector<Tensor> AdaptableLayer::extra_parameters() const {

@@ -1,15 +1,38 @@
 #pragma once
 // The base of layers that can be adapted: it owns the weight and the adapters attached to it.
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/ops/quantize.hpp"
 #include "nn/adapter.hpp"
 #include "nn/module.hpp"
 
 namespace lora::nn {
+
+/// The cotangent of a layer's input from that of its output, for a weight or some rows of one; without a graph. It may outlive the layer.
+using InputGradient = std::function<Tensor(const Tensor& gy, const Tensor& weight)>;
+
+/// A layer's weight: a tensor, or 4 bits a number and their entries in a state dict.
+struct LayerWeight {
+  Tensor dense;
+  Quantized4Bit packed;
+  StateDict entries;
+
+  bool is_packed() const { return packed.defined(); }
+  std::uint64_t version() const { return (is_packed() ? packed.packed : dense).storage()->version(); }
+};
+
+/// What quantizing a merged weight changed.
+struct RequantizeReport {
+  double max_error = 0;      ///< largest |quantized - merged| of the weight's numbers
+  double mean_error = 0;     ///< their mean
+  double changed_codes = 0;  ///< share of the 4-bit codes that are not those of before
+};
 
 /// A layer with one weight (and maybe a bias) and a list of adapters, none at first. Attaching changes neither the layer's place in the
 /// model nor its state dict. An adapter is written against apply, down, up and outer alone, so one text serves every kind of layer.
@@ -37,9 +60,19 @@ class AdaptableLayer : public Module {
   /// Inputs that one feature of down() sees: what initialisers scale by.
   virtual Index fan_in() const = 0;
 
-  Tensor weight() const { return weight_; }
-  Shape weight_shape() const { return weight_.shape(); }
-  DType dtype() const { return weight_.dtype(); }
+  /// How apply(x, weight) goes back to x, of the given shape. Layers that have it can keep their weight in 4 bits. @throws Error by default
+  virtual InputGradient input_gradient(const Shape& x) const;
+
+  /// A weight of 4 bits is expanded into a new tensor.
+  Tensor weight() const;
+  Shape weight_shape() const { return weight_.is_packed() ? weight_.packed.shape : weight_.dense.shape(); }
+  DType dtype() const { return dtype_; }
+  /// The weight in 4 bits, or null if it is dense.
+  const Quantized4Bit* packed() const { return weight_.is_packed() ? &weight_.packed : nullptr; }
+  /// Puts another weight in the place of the layer's own, which is let go. One of 4 bits is no parameter: it is never trained.
+  /// @throws Error if the shape is not weight_shape(), or adapters are merged
+  void set_weight(const Tensor& dense);
+  void set_weight(const Quantized4Bit& packed);
   const Tensor& bias() const { return bias_; }
 
   /// Adds an active adapter. @throws Error if the name is taken or adapters are merged
@@ -63,11 +96,14 @@ class AdaptableLayer : public Module {
   void merge();
   /// Puts the weight of before merge() back. @throws Error if a weight was changed since; nothing to do if not merged
   void unmerge();
-  bool merged() const { return original_.defined(); }
+  bool merged() const { return original_.has_value(); }
+  /// Quantizes a merged weight as the one of before was. @throws Error unless merged into a weight of 4 bits
+  RequantizeReport requantize();
 
  protected:
   AdaptableLayer(Tensor weight, Tensor bias);
   std::vector<Tensor> extra_parameters() const override;
+  StateDict extra_state() const override { return weight_.entries; }
 
  private:
   struct Slot {
@@ -78,8 +114,13 @@ class AdaptableLayer : public Module {
   const Slot* find(std::string_view name) const;
   void require_unmerged(std::string_view action) const;
 
-  Tensor weight_, bias_;
-  Tensor original_;                              // the weight before merge()
+  void use(LayerWeight weight);
+  Tensor base_output(const Tensor& x) const;
+
+  LayerWeight weight_;
+  Tensor bias_;
+  DType dtype_;                                  // that the layer computes in
+  std::optional<LayerWeight> original_;          // the weight before merge()
   std::uint64_t versions_at_merge_[2] = {0, 0};  // of the original and of the merged weight
   std::vector<Slot> slots_;
   bool enabled_ = true;

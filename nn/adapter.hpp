@@ -38,6 +38,12 @@ class Adapter {
     parameters_.push_back({std::move(name), value});
     return value;
   }
+  /// Gives parameter i (in order of registration) another tensor, as where parts of it are removed.
+  Tensor replace_param(std::size_t i, Tensor value) {
+    value.requires_grad_();
+    parameters_.at(i).tensor = value;
+    return value;
+  }
 
  private:
   std::vector<NamedTensor> parameters_;

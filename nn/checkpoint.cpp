@@ -38,13 +38,19 @@ Tensor history_tensor(const History& history) {
   return from_values(values, {static_cast<Index>(history.size()), kHistoryColumns});
 }
 
+void add_group(NamedTensors& out, const std::string& prefix, const NamedTensors& group) {
+  for (const auto& entry : group) {
+    out.emplace_back(prefix + entry.first, entry.second);
+  }
+}
+
 NamedTensors tensors_of(const TrainState& s) {
   NamedTensors out;
   add_snapshot(out, "model.", s.now);
   add_snapshot(out, "best.", s.best);
-  for (const auto& entry : s.optimizer) {
-    out.emplace_back("optimizer." + entry.first, entry.second);
-  }
+  add_group(out, "optimizer.", s.optimizer);
+  add_group(out, "terms.", s.terms);
+  add_group(out, "best_terms.", s.best_terms);
   for (const auto& entry : s.scheduler) {
     out.emplace_back("scheduler." + entry.first, numbers({entry.second}));
   }
@@ -206,6 +212,8 @@ TrainState load_checkpoint(const std::filesystem::path& path) {
   s.now = read_snapshot(file, "model.");
   s.best = read_snapshot(file, "best.");
   s.optimizer = file.group("optimizer.");
+  s.terms = file.group("terms.");
+  s.best_terms = file.group("best_terms.");
   s.scheduler = read_scheduler(file);
   s.generator = {file.count<std::uint64_t>("generator.seed"), file.count<std::uint64_t>("generator.stream"),
                  file.count<std::uint64_t>("generator.offset")};

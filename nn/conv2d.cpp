@@ -90,6 +90,10 @@ Tensor Conv2d::spread(const Tensor& weight) const {
 
 Tensor Conv2d::per_output(const Tensor& values) const { return reshape(values, {-1, 1, 1}); }
 
+InputGradient Conv2d::input_gradient(const Shape& x) const {
+  return [x, options = options_](const Tensor& gy, const Tensor& weight) { return conv2d_input(x, weight, gy, options); };
+}
+
 Shape Conv2d::down_shape(Index rank) const { return {rank, in_channels(), weight().size(2), weight().size(3)}; }
 
 Shape Conv2d::up_shape(Index rank) const {

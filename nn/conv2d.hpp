@@ -31,6 +31,7 @@ class Conv2d final : public AdaptableLayer {
   Tensor spread(const Tensor& weight) const override;
   Index groups() const override { return options_.groups; }
   Tensor per_output(const Tensor& values) const override;
+  InputGradient input_gradient(const Shape& x) const override;
   Shape down_shape(Index rank) const override;
   /// @throws Error if groups do not divide the rank
   Shape up_shape(Index rank) const override;

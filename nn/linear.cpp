@@ -20,6 +20,10 @@ Tensor Linear::down(const Tensor& x, const Tensor& a) const { return linear(x, a
 
 Tensor Linear::up(const Tensor& h, const Tensor& b, double scale, const Tensor& addend) const { return linear_add(addend, h, b, scale); }
 
+InputGradient Linear::input_gradient(const Shape&) const {
+  return [](const Tensor& gy, const Tensor& weight) { return matmul(gy, weight); };
+}
+
 Tensor Linear::outer(const Tensor& b, const Tensor& a) const { return matmul(b, a); }
 
 }  // namespace lora::nn

@@ -19,6 +19,7 @@ class Linear final : public AdaptableLayer {
   Tensor up(const Tensor& h, const Tensor& b, double scale, const Tensor& addend) const override;
   Tensor outer(const Tensor& b, const Tensor& a) const override;
   Tensor per_output(const Tensor& values) const override { return values; }
+  InputGradient input_gradient(const Shape& x) const override;
   Shape down_shape(Index rank) const override { return {rank, in_features()}; }
   Shape up_shape(Index rank) const override { return {out_features(), rank}; }
   Index fan_in() const override { return in_features(); }

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/autograd.hpp"
+#include "nn/packed_state.hpp"
 
 namespace lora::nn {
 
@@ -85,7 +86,9 @@ std::vector<NamedTensor> Module::named_parameters() const {
   std::vector<NamedTensor> out;
   for (const auto& [path, module] : named_modules()) {
     for (const auto& [name, tensor] : module->parameters_) {
-      out.push_back({join(path, name), tensor});
+      if (tensor.defined()) {
+        out.push_back({join(path, name), tensor});
+      }
     }
   }
   return out;
@@ -125,6 +128,11 @@ StateDict Module::state_dict() const {
   for (const NamedTensor& entry : named_buffers()) {
     out.push_back(entry);
   }
+  for (const auto& [path, module] : named_modules()) {
+    for (const auto& [name, tensor] : module->extra_state()) {
+      out.push_back({join(path, name), tensor});
+    }
+  }
   return out;
 }
 
@@ -133,12 +141,25 @@ void Module::load_state_dict(const StateDict& state) {
   for (const auto& [name, tensor] : state) {
     require(given.emplace(name, tensor).second, "load_state_dict", name, " occurs twice");
   }
-  StateDict own = state_dict();
+  const std::vector<NewWeight> weights = new_weights(*this, given);
+  StateDict own = named_parameters();
+  for (const NamedTensor& entry : named_buffers()) {
+    own.push_back(entry);
+  }
+  for (const NewWeight& weight : weights) {
+    std::erase_if(own, [&](const NamedTensor& entry) { return entry.name == weight.key; });
+    if (weight.dense.defined()) {
+      own.push_back({weight.key, weight.dense});
+    }
+  }
   const std::string problems = mismatches(own, given);
   require(problems.empty(), "load_state_dict", "the tensors do not fit ", describe(), ':', problems);
   const NoGrad no_grad;
   for (auto& [name, tensor] : own) {
     tensor.copy_(given.at(name));
+  }
+  for (const NewWeight& weight : weights) {
+    weight.put();
   }
 }
 

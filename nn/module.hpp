@@ -43,10 +43,10 @@ class Module {
   std::vector<std::pair<std::string, Module*>> named_modules();
   std::vector<std::pair<std::string, const Module*>> named_modules() const;
 
-  /// Parameters and buffers under PyTorch's names. Adapters are never part of it.
+  /// Parameters and buffers under PyTorch's names, and 4-bit weights under those of bitsandbytes. Adapters are never part of it.
   StateDict state_dict() const;
-  /// Copies values in, converted to the module's dtypes. @throws Error listing every missing or unexpected name and wrong shape; then
-  /// nothing was changed
+  /// Copies values in, converted to the module's dtypes. A layer's weight becomes one of 4 bits or dense as it is in `state`.
+  /// @throws Error listing every missing or unexpected name and wrong shape; then nothing was changed
   void load_state_dict(const StateDict& state);
 
   /// Training mode for this module and its children (dropout acts in training only).
@@ -61,7 +61,8 @@ class Module {
  protected:
   Tensor param(std::string name, Tensor value);
   Tensor buffer(std::string name, Tensor value);
-  /// Puts another tensor in the place of a parameter, of any shape. Handles to the old one are no longer part of the module.
+  /// Puts another tensor in the place of a parameter, of any shape; an undefined one leaves the place empty. Handles to the old one are no
+  /// longer part of the module.
   void replace_param(std::string_view name, const Tensor& value);
   /// Registers a member (which must live as long as this module) and gives it back.
   template <class M>
@@ -71,6 +72,8 @@ class Module {
   }
   /// What a module trains beyond its own parameters (a layer's adapters); not part of the state dict.
   virtual std::vector<Tensor> extra_parameters() const { return {}; }
+  /// What a module keeps in a state dict beyond parameters and buffers, by names without its path (a layer's 4-bit weight).
+  virtual StateDict extra_state() const { return {}; }
 
  private:
   void add_child(std::string name, Module& module);

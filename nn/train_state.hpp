@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/base/rng.hpp"
+#include "core/serialize.hpp"
 #include "nn/history.hpp"
 #include "nn/optim/scheduler.hpp"
 #include "nn/snapshot.hpp"
@@ -33,6 +34,7 @@ struct TrainState {
   Snapshot now;   ///< the model
   Snapshot best;  ///< the model after the best epoch, or before the first
   NamedTensors optimizer;
+  NamedTensors terms, best_terms;            ///< of the training terms, now and with the best weights: `0.NAME` is of the first
   optim::SchedulerState scheduler;           ///< empty without a scheduler
   PhiloxState generator;                     ///< of default_generator()
   std::map<std::string, std::string> notes;  ///< the caller's own, as of the command and its options

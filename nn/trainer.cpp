@@ -7,6 +7,7 @@
 
 #include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
+#include "core/ops/pointwise.hpp"
 #include "nn/clip_grad.hpp"
 #include "nn/running_statistics.hpp"
 #include "nn/training_mode.hpp"
@@ -57,6 +58,7 @@ TrainResult Trainer::fit(const BatchSource& train, const BatchSource& validation
           train.batches(), " batches; use the data and batch size of the interrupted training");
   if (best_.empty()) {
     best_ = take_snapshot(model_);
+    best_terms_ = state_of(options_.terms);
   }
   const TrainingMode mode(model_, true);
   hold_frozen_statistics(model_);
@@ -65,7 +67,7 @@ TrainResult Trainer::fit(const BatchSource& train, const BatchSource& validation
   }
   optimizer_.zero_grad();
   if (options_.restore_best && !progress_.finished) {
-    restore_snapshot(model_, best_, "trainer");
+    restore_best();
   }
   progress_.finished = true;
   return result(false);
@@ -116,17 +118,34 @@ double Trainer::train_step(const Batch& batch) {
   if (!std::isfinite(value)) {
     diverged("the loss", value);
   }
+  const Tensor total = with_terms(loss);
   statistics.apply();
-  loss.backward();
+  total.backward();
   if (options_.clip_grad_norm > 0) {
     clip_grad_norm_(optimizer_.parameters(), options_.clip_grad_norm);
   }
   progress_.lr = optimizer_.lr();
   optimizer_.step();
+  for (TrainingTerm* term : options_.terms) {
+    term->after_step();
+  }
   if (scheduler_ != nullptr && scheduler_->interval() == optim::Interval::batch) {
     scheduler_->step();
   }
   return value;
+}
+
+Tensor Trainer::with_terms(const Tensor& loss) const {
+  Tensor total = loss;
+  for (const TrainingTerm* term : options_.terms) {
+    const Tensor more = term->loss();
+    total = more.defined() ? total + more : total;
+  }
+  return total;
+}
+
+bool Trainer::settled() const {
+  return std::all_of(options_.terms.begin(), options_.terms.end(), [](const TrainingTerm* term) { return term->settled(); });
 }
 
 void Trainer::end_epoch(const BatchSource& validation, const TrainCallbacks& callbacks) {
@@ -156,13 +175,27 @@ void Trainer::end_epoch(const BatchSource& validation, const TrainCallbacks& cal
 
 void Trainer::keep_if_best(const EpochRecord& record) {
   TrainProgress& p = progress_;
+  if (!settled()) {
+    keep_best(record);  // but best_accuracy and best_loss stay those of no epoch, so that any settled one is better
+    return;
+  }
   const bool tie = record.val_accuracy == p.best_accuracy;
   if (record.val_accuracy > p.best_accuracy || (tie && record.val_loss < p.best_loss)) {
-    best_ = take_snapshot(model_);
-    p.best_epoch = record.epoch;
+    keep_best(record);
     p.best_accuracy = record.val_accuracy;
     p.best_loss = record.val_loss;
   }
+}
+
+void Trainer::keep_best(const EpochRecord& record) {
+  best_ = take_snapshot(model_);
+  best_terms_ = state_of(options_.terms);
+  progress_.best_epoch = record.epoch;
+}
+
+void Trainer::restore_best() {
+  restore_snapshot(model_, best_, "trainer");
+  load_state(options_.terms, best_terms_);
 }
 
 void Trainer::step_scheduler(const EpochRecord& record) {
@@ -180,7 +213,7 @@ void Trainer::diverged(const char* what, double value) {
   const Index epoch = progress_.epoch + 1, step = progress_.step + 1;
   const std::string kept =
       progress_.best_epoch > 0 ? "of epoch " + std::to_string(progress_.best_epoch) : std::string("from before the training");
-  restore_snapshot(model_, best_, "trainer");
+  restore_best();
   optimizer_.zero_grad();
   fail("trainer", what, " became ", value, " in epoch ", epoch, " at step ", step, " with learning rate ", optimizer_.lr(),
        "; the weights ", kept, " were put back: lower the learning rate");
@@ -191,8 +224,11 @@ TrainResult Trainer::result(bool interrupted) const {
   TrainResult r;
   r.history = p.history;
   r.best_epoch = p.best_epoch;
-  r.best_accuracy = std::max(p.best_accuracy, 0.0);
-  r.best_loss = p.best_epoch > 0 ? p.best_loss : 0.0;
+  if (p.best_epoch > 0) {
+    const EpochRecord& best = p.history.at(static_cast<std::size_t>(p.best_epoch - 1));
+    r.best_accuracy = best.val_accuracy;
+    r.best_loss = best.val_loss;
+  }
   r.stopped_early = !interrupted && p.epoch < options_.epochs;
   r.interrupted = interrupted;
   return r;
@@ -204,6 +240,8 @@ TrainState Trainer::state() const {
   s.now = take_snapshot(model_);
   s.best = best_.empty() ? s.now : best_;  // best_ is replaced, never changed
   s.optimizer = copy_of(optimizer_.state());
+  s.terms = state_of(options_.terms);
+  s.best_terms = best_.empty() ? s.terms : best_terms_;
   s.scheduler = scheduler_ == nullptr ? optim::SchedulerState{} : scheduler_->state();
   s.generator = default_generator().state();
   return s;
@@ -217,6 +255,8 @@ void Trainer::resume(const TrainState& s) {
           " epochs; start anew to train for ", options_.epochs);
   check_snapshot(model_, s.best, "trainer");
   check_snapshot(model_, s.now, "trainer");
+  load_state(options_.terms, s.best_terms);  // checked before they are needed
+  load_state(options_.terms, s.terms);
   optimizer_.load_state(s.optimizer);
   if (scheduler_ != nullptr) {
     scheduler_->load_state(s.scheduler);
@@ -225,6 +265,7 @@ void Trainer::resume(const TrainState& s) {
   default_generator().set_state(s.generator);
   progress_ = s.progress;
   best_ = s.best;
+  best_terms_ = s.best_terms;
 }
 
 }  // namespace lora::nn

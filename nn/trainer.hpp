@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <vector>
 
 #include "nn/batch_source.hpp"
 #include "nn/evaluate.hpp"
@@ -10,6 +11,7 @@
 #include "nn/optim/optimizer.hpp"
 #include "nn/optim/scheduler.hpp"
 #include "nn/train_state.hpp"
+#include "nn/training_term.hpp"
 
 namespace lora::nn {
 
@@ -22,8 +24,9 @@ struct TrainOptions {
   bool restore_best = true;                 ///< end with the weights of the best epoch, not of the last
   Index classes = 10;                       ///< for the validation
   double clip_grad_norm = 0;                ///< gradients are scaled down to this norm (clip_grad_norm_) before a step; 0 leaves them
-  LossFunction loss;                        ///< what is minimised; empty: the mean cross entropy of model(x) against y
+  LossFunction loss = {};                   ///< what is minimised; empty: the mean cross entropy of model(x) against y
   const std::atomic<bool>* stop = nullptr;  ///< asked after every step: true interrupts the training
+  std::vector<TrainingTerm*> terms = {};    ///< beside the cross entropy; they must live as long as the trainer
 };
 
 struct TrainCallbacks {
@@ -40,10 +43,12 @@ struct TrainResult {
   bool interrupted = false;    ///< `stop` ended it; Trainer::state() has what is needed to go on
 };
 
-/// Minimises the mean cross entropy of model(x) against y, or the loss of the options. One trainer is one training: a fit() after an
-/// interrupted one goes on with it.
+/// Minimises the mean cross entropy of model(x) against y, or the loss of the options, plus the terms of the options. The losses that it
+/// reports are without the terms. One trainer is one training: a fit() after an interrupted one goes on with it.
 ///
 /// An epoch is better than another if its validation accuracy is higher or, where accuracies are equal, its validation loss is lower.
+/// Until all terms are settled, the last epoch always counts as the best: it is not compared with others and costs no patience. Terms
+/// are put back together with the weights they belong to.
 /// A scheduler steps once a batch or an epoch, as it says; one that wants a metric gets the validation loss if smaller is better and
 /// the validation accuracy (percent) if larger is.
 class Trainer {
@@ -71,6 +76,10 @@ class Trainer {
   bool run_epochs(const BatchSource& train, const BatchSource& validation, const TrainCallbacks& callbacks);
   bool train_epoch(const BatchSource& train, const TrainCallbacks& callbacks);
   double train_step(const Batch& batch);
+  Tensor with_terms(const Tensor& loss) const;
+  bool settled() const;
+  void keep_best(const EpochRecord& record);
+  void restore_best();
   void end_epoch(const BatchSource& validation, const TrainCallbacks& callbacks);
   void keep_if_best(const EpochRecord& record);
   void step_scheduler(const EpochRecord& record);
@@ -83,6 +92,7 @@ class Trainer {
   TrainOptions options_;
   TrainProgress progress_;
   Snapshot best_;
+  NamedTensors best_terms_;
 };
 
 }  // namespace lora::nn

@@ -113,7 +113,7 @@ TEST_CASE("app: exit status and stream of command lines", "[app]") {
     std::string text;
   };
   const auto line = GENERATE(values<Line>({
-      {{}, 2, "choose from digits, "},
+      {{}, 2, "choose from demo, digits, "},
       {{"frobnicate"}, 2, "there is no command frobnicate"},
       {{"--frobnicate"}, 2, "--help"},
       {{"digits", "--frobnicate"}, 2, "--frobnicate"},
@@ -139,6 +139,11 @@ TEST_CASE("app: exit status and stream of command lines", "[app]") {
       {{"digits", "--data", "/none/a", "--out", "/none/b"}, 1, "/none/a"},
       {{"digits", "--resume", "--out", "/none/b"}, 1, "no unfinished experiment"},
       {{"digits", "--out", "/dev/null"}, 1, "/dev/null"},
+      {{"compare", "--adapters", "lora,nora"}, 2, "nora"},
+      {{"compare", "--out", "/dev/null"}, 1, "/dev/null"},
+      {{"compare", "--help"}, 0, "--adapters LIST"},
+      {{"demo", "--resume", "--out", "/none/b"}, 1, "no unfinished experiment"},
+      {{"demo", "--help"}, 0, "[by experiment]"},
       {{"--help"}, 0, "Commands:"},
       {{"--version"}, 0, "mnist_lora "},
       {{"digits", "--help"}, 0, "Highest learning rate [by run]"},

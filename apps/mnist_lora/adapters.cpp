@@ -15,12 +15,38 @@ struct Row {
   const char* peft_type;
   /// Adds to adapter_config.json's common keys those of the method.
   void (*settings)(const AdapterRequest& request, nlohmann::json& config);
+  bool four_bit = false;  ///< the base is in 4 bits
 };
 
 void lora_settings(const AdapterRequest& request, nlohmann::json& config) { config["r"] = request.rank; }
 
+/// Half as many ranks again to choose from; nothing is pruned in the first tenth of the steps, and in the last half the ranks are final.
+void adalora_settings(const AdapterRequest& request, nlohmann::json& config) {
+  const std::int64_t steps = std::max<std::int64_t>(1, request.steps);
+  config["target_r"] = request.rank;
+  config["init_r"] = (3 * request.rank + 1) / 2;
+  config["total_step"] = steps;
+  config["tinit"] = steps / 10;
+  config["tfinal"] = steps / 2;
+  config["deltaT"] = std::max<std::int64_t>(1, steps / 200);
+}
+
+void dynamic_settings(const AdapterRequest& request, nlohmann::json& config) {
+  config["r"] = request.rank;
+  config["total_step"] = std::max<std::int64_t>(1, request.steps);
+}
+
+void dora_settings(const AdapterRequest& request, nlohmann::json& config) {
+  lora_settings(request, config);
+  config["use_dora"] = true;
+}
+
 constexpr Row kAdapters[] = {
     {"lora", "LORA", lora_settings},
+    {"dora", "LORA", dora_settings},
+    {"qlora", "LORA", lora_settings, true},
+    {"adalora", "ADALORA", adalora_settings},
+    {"dynamic", "DYNAMIC_LORA", dynamic_settings},
 };
 
 const Row& row_of(const std::string& name) {
@@ -64,6 +90,8 @@ std::vector<std::string> adapter_names() {
   }
   return names;
 }
+
+bool is_on_4_bits(const std::string& adapter) { return adapter != "none" && row_of(adapter).four_bit; }
 
 std::shared_ptr<const lora::AdapterMethod> make_method(const AdapterRequest& request, lora::nn::Module& model) {
   const Row& row = row_of(request.adapter);

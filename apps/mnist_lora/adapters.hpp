@@ -14,6 +14,9 @@ namespace mnist_lora {
 /// `lora`, ..
 std::vector<std::string> adapter_names();
 
+/// Whether an adapter is trained on weights of 4 bits: `qlora` is. `none` is not.
+bool is_on_4_bits(const std::string& adapter);
+
 struct AdapterRequest {
   std::string adapter = "lora";  ///< one of adapter_names()
   int rank = 8;

@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/mnist_lora/command_line.hpp"
 #include "apps/mnist_lora/compare.hpp"
+#include "apps/mnist_lora/demo.hpp"
 #include "apps/mnist_lora/digits.hpp"
 #include "apps/mnist_lora/file_commands.hpp"
 #include "apps/mnist_lora/finetune_command.hpp"
@@ -30,10 +32,6 @@ void add_compare(CLI::App& app, const std::string& command_line) {
   CLI::App* command = app.add_subcommand("compare", "Train a network, and each kind of adapter on it");
   const auto options = std::make_shared<CompareOptions>();
   options->command_line = command_line;
-  options->common.out = "out/compare";
-  options->common.lr = 0;
-  options->common.epochs = 12;
-  options->common.patience = 3;
   add_model_option(*command, options->model, "Network")->group("Experiment");
   add_names_option(*command, "--adapters", options->adapters, adapter_names(), "Adapters, one run each");
   add_rank_option(*command, "--rank", options->rank, "Rank of the adapters");
@@ -57,6 +55,34 @@ void add_digits(CLI::App& app, const std::string& command_line) {
   command->callback([options] { run_digits(*options); });
 }
 
+/// The command's default of an option is each experiment's own.
+template <class T>
+void keep_if_given(const CLI::App& command, const std::string& flag, const T& value, std::optional<T>& kept) {
+  if (command.count(flag) > 0) {
+    kept = value;
+  }
+}
+
+void add_demo(CLI::App& app, const std::string& command_line) {
+  CLI::App* command = app.add_subcommand("demo", "All experiments, sized for minutes, in one report");
+  const auto options = std::make_shared<DemoOptions>();
+  options->command_line = command_line;
+  options->common.out = "out/demo";
+  options->common.lr = 0;
+  add_common_options(*command, options->common);
+  for (const char* flag : {"--epochs", "--patience"}) {
+    command->get_option(flag)->default_str("by experiment");
+  }
+  command->get_option("--limit")->default_str(std::to_string(kDemoLimit) + " for convolutional networks");
+  describe(*command, {"mnist_lora demo", "mnist_lora demo --data /usr/share/datasets/fashion-mnist --out out/fashion"});
+  command->callback([command, options] {
+    keep_if_given(*command, "--epochs", options->common.epochs, options->epochs);
+    keep_if_given(*command, "--patience", options->common.patience, options->patience);
+    keep_if_given(*command, "--limit", options->common.limit, options->limit);
+    run_demo(*options);
+  });
+}
+
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
@@ -65,6 +91,7 @@ int run_program(int argc, const char* const* argv) {
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  add_demo(app, given(argc, argv));
   add_digits(app, given(argc, argv));
   add_compare(app, given(argc, argv));
   add_finetune(app, given(argc, argv));

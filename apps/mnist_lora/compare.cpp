@@ -44,6 +44,15 @@ CompareStory story_of(const CompareOptions& options) {
 
 }  // namespace
 
+CommonOptions compare_defaults() {
+  CommonOptions common;
+  common.out = "out/compare";
+  common.lr = 0;
+  common.epochs = 12;
+  common.patience = 3;
+  return common;
+}
+
 FinishedExperiment compare_experiment(const CompareOptions& options) {
   Experiment experiment(setup_of(options));
   const Tested tested = experiment.run();

@@ -10,8 +10,11 @@
 
 namespace mnist_lora {
 
+/// 12 epochs, or fewer: a run stops when three of them have brought nothing.
+CommonOptions compare_defaults();
+
 struct CompareOptions {
-  CommonOptions common;
+  CommonOptions common = compare_defaults();
   std::string model = "cnn";
   std::vector<std::string> adapters = adapter_names();
   int rank = 8;

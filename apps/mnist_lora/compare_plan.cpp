@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "apps/mnist_lora/models.hpp"
 #include "apps/mnist_lora/recipe.hpp"
 
 namespace mnist_lora {
@@ -15,7 +16,6 @@ struct MethodLr {
 };
 /// Chosen by validation accuracy on 10,000 images (docs/experiments.md has the sweep).
 constexpr MethodLr kMethodLr[] = {{"lora", 2e-3}, {"dora", 2e-3}, {"qlora", 2e-3}, {"adalora", 2e-3}, {"dynamic", 2e-3}};
-constexpr double kBaseLr = 2e-3;
 
 double method_lr(const std::string& adapter) {
   const MethodLr* end = std::end(kMethodLr);
@@ -27,7 +27,7 @@ double method_lr(const std::string& adapter) {
 
 std::vector<RunPlan> compare_plan(const CompareOptions& options) {
   const lora::datasets::DigitSet all = lora::datasets::DigitSet::all();
-  std::vector<RunPlan> plans{{"base", "none", 0, 0.0, all, kBaseLr, recipe::kBaseDecay}};
+  std::vector<RunPlan> plans{{"base", "none", 0, 0.0, all, model_lr(options.model), recipe::kBaseDecay}};
   for (const std::string& adapter : options.adapters) {
     plans.push_back({adapter, adapter, options.rank, options.alpha, all, method_lr(adapter), recipe::kAdapterDecay});
   }

@@ -42,8 +42,8 @@ std::string images_of(const CompareStory& story) {
 std::string summary_of(const Results& results, const CompareStory& story) {
   const Run* base = base_run(results);
   const Run* best = best_adapter(results);
-  std::string text = "A " + story.model + " was trained on " + images_of(story) +
-                     " of all digits and frozen; each kind of adapter was then tuned on it, with the same images.";
+  std::string text = "The model " + story.model + " was trained on " + images_of(story) +
+                     " of all digits and frozen. Each kind of adapter was then tuned on it, with the same images.";
   if (base != nullptr && best != nullptr) {
     text += " On the test images the base is right for " + percent(accuracy(*base)) + "; the best adapter, " + best->name + ", for " +
             percent(accuracy(*best)) + " with " + grouped(best->parameters.trainable) + " trained parameters, where the base has " +
@@ -108,7 +108,7 @@ ReportTable methods_table(const Results& results) {
 
 Report compare_report(const Results& results, const CompareStory& story) {
   Report report;
-  report.title = "Adapters side by side on a " + story.model;
+  report.title = "Adapters side by side: " + story.model;
   report.summary = summary_of(results, story);
   report.key_numbers = key_numbers(results);
   report.results = {methods_table(results)};

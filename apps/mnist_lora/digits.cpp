@@ -26,7 +26,9 @@ DigitsStory story_of(const DigitsOptions& options, const Tested& tested) {
   DigitsStory story;
   story.base_digits = options.base.str();
   story.tuned = options.tune.str();
-  story.published = digits_published(options);
+  if (is_bundled_mnist(data_folder(options.common))) {
+    story.published = digits_published(options);
+  }
   if (const Run* shown = best_run(tested.results, story.tuned); shown != nullptr) {
     story.grid = first_digits(tested.images, tested.predicted.at("base").on, tested.predicted.at(shown->name).on);
   }

@@ -76,7 +76,7 @@ const Run* best_run(const Results& results, const std::string& tuned) {
 Report digits_report(const Results& results, const DigitsStory& story) {
   const Run* best = best_run(results, story.tuned);
   Report report;
-  report.title = "LoRA on MNIST: from digits " + story.base_digits + " to " + story.tuned;
+  report.title = "LoRA from digits " + story.base_digits + " to " + story.tuned;
   report.summary = summary_of(results, story, best);
   report.key_numbers = key_numbers(results, story, best);
   report.results = {runs_table(results, story.tuned, story.published)};

@@ -12,6 +12,7 @@
 #include "core/base/rng.hpp"
 #include "lora/lora.hpp"
 #include "lora/peft_files.hpp"
+#include "lora/quantize_weights.hpp"
 #include "nn/weights_file.hpp"
 
 namespace mnist_lora {
@@ -61,6 +62,9 @@ LoadedModel begin_run(const ExperimentSetup& setup, const TrainingData& data, co
   lora::default_generator() = lora::Generator(setup.common.seed, plan.random_stream());
   LoadedModel loaded = weights.empty() ? LoadedModel{make_model(setup.model), std::nullopt} : load_model({setup.model, weights, {}});
   loaded.model->train();
+  if (is_on_4_bits(plan.adapter)) {
+    lora::quantize_weights(*loaded.model);
+  }
   if (!plan.is_base()) {
     loaded.adapter = attach_adapter(*loaded.model, plan, planned_steps(plan, data, setup.common));
   }
@@ -107,7 +111,8 @@ LoadedModel Experiment::model_to_train(const RunPlan& plan) const {
 }
 
 ModelFiles Experiment::files(const RunPlan& plan) const {
-  return {setup_.model, workspace_.base_weights(), plan.is_base() ? std::filesystem::path() : workspace_.adapter_folder(plan.name)};
+  const std::filesystem::path weights = is_on_4_bits(plan.adapter) ? workspace_.base_in_4_bits() : workspace_.base_weights();
+  return {setup_.model, weights, plan.is_base() ? std::filesystem::path() : workspace_.adapter_folder(plan.name)};
 }
 
 Results Experiment::train_all() {
@@ -134,7 +139,10 @@ Run Experiment::train(const RunPlan& plan) {
     keep_weights();
   }
   const LoadedModel loaded = model_to_train(plan);
-  const Run run = train_run(*loaded.model, plan, data_, setup_.common, workspace_, log_);
+  if (is_on_4_bits(plan.adapter)) {
+    lora::nn::save_weights(*loaded.model, workspace_.base_in_4_bits());
+  }
+  const Run run = train_run({*loaded.model, loaded.adapter ? &*loaded.adapter : nullptr}, plan, data_, setup_.common, workspace_, log_);
   if (plan.is_base()) {
     lora::nn::save_weights(*loaded.model, workspace_.base_weights());
   } else {
@@ -160,7 +168,7 @@ void Experiment::test_all(Tested& tested) const {
     const LoadedModel written = load_model(files(plan));
     ModelTest found = test_model(*written.model, tested.images, tested_sets(setup_.tuned, plan.digits));
     for (const TestRow& row : found.rows) {
-      if (!row.enabled && trains_base()) {
+      if (!row.enabled && trains_base() && !is_on_4_bits(plan.adapter)) {
         require_base(runs.front(), row);
       }
     }

@@ -55,7 +55,7 @@ class Experiment {
 
   /// The run's model as its training begins: weights, adapter, and initial values from a stream of random numbers of its own.
   LoadedModel model_to_train(const RunPlan& plan) const;
-  /// What a finished run left. The base has no adapter.
+  /// What a finished run left. The base has no adapter; an adapter on 4 bits has the base in 4 bits.
   ModelFiles files(const RunPlan& plan) const;
 
   const ExperimentSetup& setup() const { return setup_; }

@@ -69,6 +69,11 @@ std::filesystem::path bundled_mnist() {
   return !error && std::filesystem::exists(installed, error) ? installed : std::filesystem::path(LORA_MNIST_SOURCE);
 }
 
+bool is_bundled_mnist(const std::filesystem::path& folder) {
+  std::error_code missing;
+  return std::filesystem::equivalent(folder, bundled_mnist(), missing);
+}
+
 TrainingData::TrainingData(const std::filesystem::path& folder, std::int64_t limit, std::uint64_t seed, const std::vector<DigitSet>& groups)
     : images_(std::make_shared<const ImageSet>(lora::datasets::load_images(folder, lora::datasets::Split::train))), seed_(seed) {
   const std::vector<Index> used = first_images(*images_, limit);

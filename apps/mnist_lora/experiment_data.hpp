@@ -14,6 +14,9 @@ namespace mnist_lora {
 /// The MNIST that comes with the program: beside the installed program, else in the source tree.
 std::filesystem::path bundled_mnist();
 
+/// Whether a folder is that one: what others report of MNIST says nothing of other data.
+bool is_bundled_mnist(const std::filesystem::path& folder);
+
 /// Images to a batch where nothing is trained.
 inline constexpr std::int64_t kEvaluationBatch = 1000;
 

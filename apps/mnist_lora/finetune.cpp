@@ -42,7 +42,7 @@ FinetuneStory story_of(const FinetuneOptions& o, const Experiment& experiment) {
   story.layers = layers_table(*experiment.model_to_train(story.plans[1]).model);
   story.settings = {{"Command line", o.command_line},
                     {"Data", data_folder(o.common).string()},
-                    {"Optimizer", "AdamW; constant learning rate for the base, one-cycle for adapters"}};
+                    {"Optimizer", "AdamW; the base with a rate that does not count on a last epoch, adapters with one cycle"}};
   return story;
 }
 

@@ -32,7 +32,7 @@ RunPlan base_plan(const FinetuneOptions& o) {
   plan.digits = lora::datasets::DigitSet::all();
   plan.peak_lr = o.common.lr > 0 ? o.common.lr : model_lr(o.model);
   plan.weight_decay = recipe::kBaseDecay;
-  plan.lr_plan = LrPlan::constant;
+  plan.lr_plan = o.model.starts_with("resnet") ? LrPlan::falling : LrPlan::constant;
   return plan;
 }
 

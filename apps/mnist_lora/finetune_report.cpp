@@ -1,11 +1,13 @@
 #include "apps/mnist_lora/finetune_report.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "apps/mnist_lora/error_bars.hpp"
 #include "apps/mnist_lora/finetune_plan.hpp"
 #include "apps/mnist_lora/learning_curves.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
+#include "apps/mnist_lora/sweep.hpp"
 #include "apps/mnist_lora/text.hpp"
 #include "datasets/digits.hpp"
 
@@ -107,6 +109,17 @@ Figure errors_figure(const Run& run, const FinetuneStory& story) {
   return figure;
 }
 
+std::vector<SweepPoint> sweep_of(const Results& results, const FinetuneStory& story) {
+  std::vector<SweepPoint> points;
+  for (std::size_t i = 0; i < std::min(results.runs.size(), story.plans.size()); ++i) {
+    const Run& run = results.runs[i];
+    if (is_of_sweep(story.plans[i])) {
+      points.push_back({run.rank, story.plans[i].peak_lr, error_reduction(run, story.tuned), test_accuracy(run, "0-9", true)});
+    }
+  }
+  return points;
+}
+
 std::vector<Figure> figures_of(const Results& results, const FinetuneStory& story) {
   const Results shown = main_runs(results, story);
   std::vector<Figure> figures;
@@ -114,6 +127,9 @@ std::vector<Figure> figures_of(const Results& results, const FinetuneStory& stor
     if (run.adapter != "none" && !run.test.empty()) {
       figures.push_back(errors_figure(run, story));
     }
+  }
+  if (shown.runs.size() < results.runs.size()) {
+    figures.push_back(sweep_map(sweep_of(results, story), story.tuned));
   }
   if (has_epochs(shown)) {
     figures.push_back(learning_curves(shown));
@@ -161,6 +177,9 @@ Report finetune_report(const Results& results, const FinetuneStory& story) {
   report.key_numbers = key_numbers(shown, results, story);
   report.results = {enabled_table(shown, story), runs_table(shown, story.tuned, {}), story.layers};
   report.details = {cost_table(results)};
+  if (shown.runs.size() < results.runs.size()) {
+    report.results.push_back(sweep_table(sweep_of(results, story), story.tuned));
+  }
   report.settings = settings_of(results, story.settings);
   report.footnotes = {kPublished, "The same command with the same seed gives the same numbers on this device, for any number of threads."};
   return report;

@@ -46,7 +46,13 @@ struct Report {
   std::vector<std::string> footnotes;
 };
 
-/// The page, as UTF-8. No script and nothing loaded from elsewhere.
-std::string report_page(const Report& report);
+/// A report within a page of several.
+struct ReportSection {
+  std::string id;  ///< unique in the page: letters, digits, - and _
+  Report report;
+};
+
+/// The page, as UTF-8: the report, then each section with a link to it above. No script and nothing loaded from elsewhere.
+std::string report_page(const Report& report, const std::vector<ReportSection>& sections = {});
 
 }  // namespace mnist_lora

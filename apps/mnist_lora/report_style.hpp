@@ -15,7 +15,12 @@ body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 sy
 main { max-width: 1100px; margin: 0 auto; padding: 40px 24px 56px; }
 header { margin-bottom: 28px; }
 h1 { margin: 0 0 10px; font-size: 30px; line-height: 1.2; letter-spacing: -0.01em; }
-h2 { margin: 40px 0 14px; font-size: 20px; line-height: 1.3; }
+h2, h3 { margin: 40px 0 14px; font-size: 20px; line-height: 1.3; }
+h2.part { margin: 0 0 10px; font-size: 26px; letter-spacing: -0.01em; }
+section { margin-top: 56px; padding-top: 36px; border-top: 1px solid var(--line); }
+section .summary { margin-bottom: 24px; }
+nav ul { display: flex; flex-wrap: wrap; gap: 8px 24px; margin: 0 0 28px; padding: 0; list-style: none; }
+a { color: var(--accent); text-underline-offset: 3px; }
 .summary { margin: 0; max-width: 76ch; color: var(--muted); font-size: 17px; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 14px; margin: 0; padding: 0; list-style: none; }
 .cards li { padding: 16px 18px; background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
@@ -43,7 +48,8 @@ td strong { color: var(--accent); }
 footer { margin-top: 36px; padding-top: 14px; border-top: 1px solid var(--line); font-size: 14px; color: var(--muted); }
 footer p { margin: 0 0 6px; max-width: 90ch; }
 @media (max-width: 560px) {
-  main { padding: 24px 14px 40px; } h1 { font-size: 24px; } .summary { font-size: 16px; } h2 { margin-top: 30px; }
+  main { padding: 24px 14px 40px; } h1 { font-size: 24px; } .summary { font-size: 16px; } h2, h3 { margin-top: 30px; }
+  h2.part { margin-top: 0; font-size: 22px; } section { margin-top: 40px; padding-top: 28px; }
   .cards { grid-template-columns: 1fr 1fr; gap: 10px; } .cards li { padding: 12px 14px; } .cards strong { font-size: 21px; }
 }
 @media print { body { background: #ffffff; } figure, .table, .cards li { break-inside: avoid; } .plot svg { min-width: 0; } }

@@ -14,6 +14,7 @@ namespace mnist_lora {
 enum class LrPlan {
   one_cycle,  ///< up to the peak and down to almost nothing over all epochs
   constant,   ///< for runs that their validation ends
+  falling,    ///< the same, but half after each epoch: running statistics lag behind weights that move fast
 };
 
 struct RunPlan {

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "apps/mnist_lora/hold_base.hpp"
 #include "apps/mnist_lora/interrupt.hpp"
+#include "apps/mnist_lora/rank_log.hpp"
 #include "core/base/memory.hpp"
 #include "lora/attach.hpp"
 #include "nn/adaptable.hpp"
 #include "nn/optim/adam.hpp"
+#include "nn/optim/exponential_lr.hpp"
 #include "nn/optim/one_cycle.hpp"
 #include "nn/progress.hpp"
 #include "nn/trainer.hpp"
@@ -35,7 +38,7 @@ std::uint64_t weight_bytes(const lora::nn::Module& model) {
   }
   for (const auto& [path, module] : model.named_modules()) {
     if (const auto* layer = dynamic_cast<const lora::nn::AdaptableLayer*>(module)) {
-      bytes += adapter_bytes(*layer);
+      bytes += (layer->packed() != nullptr ? layer->packed()->nbytes() : 0) + adapter_bytes(*layer);
     }
   }
   return bytes;
@@ -65,6 +68,25 @@ void add_history(Run& run, const lora::nn::TrainResult& result) {
 
 int epochs_of(const RunPlan& plan, const CommonOptions& options) { return plan.epochs.value_or(options.epochs); }
 
+std::unique_ptr<lora::nn::TrainingTerm> training_term(const Trainee& trainee) {
+  return trainee.adapter == nullptr ? nullptr : trainee.adapter->method().training(*trainee.adapter);
+}
+
+lora::nn::TrainOptions train_options(lora::nn::Module& model, const RunPlan& plan, const CommonOptions& options,
+                                     lora::nn::TrainingTerm* term) {
+  lora::nn::TrainOptions out;
+  out.epochs = epochs_of(plan, options);
+  out.patience = plan.patience.value_or(options.patience);
+  out.stop = &stop_requested();
+  if (plan.keep_others > 0) {
+    out.loss = hold_base(model, plan.digits, 1 / plan.keep_others);  // each replayed image stands for all of its kind
+  }
+  if (term != nullptr) {
+    out.terms.push_back(term);
+  }
+  return out;
+}
+
 lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
   return options.quiet ? lora::nn::ProgressStyle::quiet : lora::nn::progress_style_for_stderr();
 }
@@ -73,6 +95,9 @@ lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
 std::unique_ptr<lora::optim::Scheduler> make_scheduler(lora::optim::Optimizer& optimizer, const RunPlan& plan, std::int64_t steps) {
   if (plan.lr_plan == LrPlan::constant) {
     return nullptr;
+  }
+  if (plan.lr_plan == LrPlan::falling) {
+    return std::make_unique<lora::optim::ExponentialLR>(optimizer, lora::optim::ExponentialLROptions{0.5});
   }
   lora::optim::OneCycleOptions cycle;
   cycle.max_lr = plan.peak_lr;
@@ -94,7 +119,7 @@ std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const 
   return epochs_of(plan, options) * training_images(plan, data, options).batches();
 }
 
-Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
+Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
               const Workspace& workspace, lora::nn::CsvLog& log) {
   lora::reset_peak_memory();
   const lora::datasets::DataLoader training = training_images(plan, data, options);
@@ -102,20 +127,18 @@ Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& 
   lora::optim::AdamWOptions adam;
   adam.lr = plan.peak_lr;
   adam.weight_decay = plan.weight_decay;
+  lora::nn::Module& model = trainee.model;
   lora::optim::AdamW optimizer(model.trainable_parameters(), adam);
   const auto scheduler = make_scheduler(optimizer, plan, planned_steps(plan, data, options));
-  lora::nn::TrainOptions train_options;
-  train_options.epochs = epochs_of(plan, options);
-  train_options.patience = plan.patience.value_or(options.patience);
-  if (plan.keep_others > 0) {
-    train_options.loss = hold_base(model, plan.digits, 1 / plan.keep_others);  // each stands for all of its kind
-  }
-  train_options.stop = &stop_requested();
-  lora::nn::Trainer trainer(model, optimizer, scheduler.get(), train_options);
+  const std::unique_ptr<lora::nn::TrainingTerm> term = training_term(trainee);
+  RankLog ranks(term.get());
+  ranks.record(0);
+  lora::nn::Trainer trainer(model, optimizer, scheduler.get(), train_options(model, plan, options, term.get()));
 
   const std::optional<lora::nn::TrainState> state = workspace.checkpoint(plan.name);
   if (state) {
     trainer.resume(*state);
+    ranks.resume(state->notes.count("ranks") == 1 ? state->notes.at("ranks") : "");
   }
   log.begin(plan.name, state ? state->progress.history : lora::nn::History{});
   lora::nn::ProgressReporter progress(plan.name, epochs_of(plan, options), progress_style(options));
@@ -124,14 +147,21 @@ Run train_run(lora::nn::Module& model, const RunPlan& plan, const TrainingData& 
   callbacks.on_epoch = [&](const lora::nn::EpochRecord& record) {
     progress.epoch(record);
     log.append(record);
+    ranks.record(record.epoch);
   };
   const lora::nn::TrainResult result = trainer.fit(training, validation, callbacks);
   if (result.interrupted) {
-    workspace.save_checkpoint(plan.name, trainer.state());
+    lora::nn::TrainState left = trainer.state();
+    left.notes["ranks"] = ranks.note();
+    workspace.save_checkpoint(plan.name, std::move(left));
     throw Interrupted("interrupted in run " + plan.name + "; what was done is kept in " + workspace.folder().string());
+  }
+  if (term) {
+    term->finish();
   }
   Run run = describe_run(model, plan);
   add_history(run, result);
+  run.ranks = ranks.rows();
   run.peak_bytes = lora::memory_stats().peak_bytes;
   return run;
 }

@@ -60,9 +60,7 @@ void Workspace::write_progress() const {
 
 void Workspace::read_progress() {
   const std::string file = progress_file(out_).string();
-  std::error_code ignored;
-  lora::require(std::filesystem::exists(progress_file(out_), ignored), "resume", "there is no unfinished experiment in ", out_.string(),
-                "; start one without --resume");
+  lora::require(has_progress(out_), "resume", "there is no unfinished experiment in ", out_.string(), "; start one without --resume");
   try {
     const auto json = nlohmann::ordered_json::parse(lora::read_text_file(progress_file(out_)));
     require_same(json.at("settings").get<Settings>(), settings_);
@@ -105,6 +103,11 @@ std::optional<lora::nn::TrainState> Workspace::checkpoint(const std::string& run
     return std::nullopt;
   }
   return state;
+}
+
+bool has_progress(const std::filesystem::path& out) {
+  std::error_code ignored;
+  return std::filesystem::exists(progress_file(out), ignored);
 }
 
 void forget_progress(const std::filesystem::path& out) {

@@ -27,6 +27,8 @@ class Workspace {
   Workspace(std::filesystem::path out, const Settings& settings, bool resume);
 
   std::filesystem::path base_weights() const { return out_ / "base.safetensors"; }
+  /// The same in bitsandbytes' layout, where an adapter is trained on that.
+  std::filesystem::path base_in_4_bits() const { return out_ / "base_4bit.safetensors"; }
   std::filesystem::path adapter_folder(const std::string& run) const { return out_ / "adapters" / run; }
   std::filesystem::path log() const { return out_ / "log.csv"; }
   std::filesystem::path results() const { return out_ / "results.json"; }
@@ -51,6 +53,9 @@ class Workspace {
   Settings settings_;
   Results done_;
 };
+
+/// Whether there is something for --resume in an experiment's folder.
+bool has_progress(const std::filesystem::path& out);
 
 /// Removes from an experiment's folder what only an unfinished one needs.
 void forget_progress(const std::filesystem::path& out);

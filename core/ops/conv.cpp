@@ -76,4 +76,16 @@ Tensor conv2d_add(const Tensor& addend, const Tensor& x, const Tensor& weight, d
   return convolve("conv2d_add", shape, addend, x, weight, scale);
 }
 
+Tensor conv2d_input(const Shape& input_size, const Tensor& weight, const Tensor& grad_output, const Conv2dOptions& options) {
+  check_sizes("conv2d_input", input_size);
+  const Tensor x = expand(empty(Shape(std::vector<Index>(static_cast<std::size_t>(input_size.ndim()), 1)), weight.dtype(), weight.device()),
+                          input_size);  // no memory of that size
+  const kernels::Conv2dShape shape = conv_shape("conv2d_input", x, weight, options);
+  const Shape result{shape.batch, shape.out_channels, shape.h.out, shape.w.out};
+  detail::require_same_float("conv2d_input", grad_output, weight);
+  require(grad_output.shape() == result, "conv2d_input", "grad_output is ", grad_output, ", the convolution's result ", result);
+  return record_without_gradient("conv2d_input", {weight, grad_output},
+                                 grad_input(shape, 1.0, weight.detach(), channels_last(grad_output.detach())));
+}
+
 }  // namespace lora

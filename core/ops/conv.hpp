@@ -26,4 +26,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, co
 /// @param addend  broadcasts to the result. Otherwise as conv2d()
 Tensor conv2d_add(const Tensor& addend, const Tensor& x, const Tensor& weight, double scale = 1.0, const Conv2dOptions& options = {});
 
+/// The gradient of conv2d(x, weight) by x: the transpose of that map, as torch.nn.grad.conv2d_input.
+/// @param input_size  the shape of x. @param grad_output  the gradient of the result, of its shape, any strides. @return channels-last
+/// @throws Error as conv2d(), or if grad_output has another shape. Has no gradient of its own
+Tensor conv2d_input(const Shape& input_size, const Tensor& weight, const Tensor& grad_output, const Conv2dOptions& options = {});
+
 }  // namespace lora

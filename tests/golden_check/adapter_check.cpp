@@ -1,5 +1,6 @@
 #include "core/ops/convert.hpp"
 #include "lora/lora.hpp"
+#include "lora/registry.hpp"
 #include "nn/adaptable.hpp"
 #include "nn/conv2d.hpp"
 #include "nn/linear.hpp"
@@ -56,10 +57,8 @@ void check_merged_groups(Case& c) {
 }
 
 LoraConfig config_of(Case& c) {
-  if (c.attribute<bool>("use_dora")) {
-    throw Skip{"this version has no DoRA"};
-  }
   LoraConfig config;
+  config.use_dora = c.attribute<bool>("use_dora");
   config.r = c.attribute<Index>("r");
   config.lora_alpha = c.attribute<double>("lora_alpha");
   config.use_rslora = c.attribute<bool>("use_rslora");
@@ -67,11 +66,13 @@ LoraConfig config_of(Case& c) {
   return config;
 }
 
+/// The case's name of a parameter of the adapter: that of adapter folders.
+std::string key_of(const std::string& parameter) { return method_row("LORA").file_key(parameter.substr(std::string("layer.").size())); }
+
 void load(Case& c, const AttachedAdapter& adapter) {
   for (auto& [name, tensor] : adapter.named_parameters()) {
-    const std::string key = name.substr(std::string("layer.").size()) + ".weight";
     Tensor to = tensor.detach();
-    to.copy_(c.input(key));
+    to.copy_(c.input(key_of(name)));
   }
 }
 
@@ -90,7 +91,7 @@ void check_adapter(Case& c) {
   c.expect("y", y.detach());
   c.expect("grad.x", x.grad());
   for (const auto& [name, tensor] : adapter.named_parameters()) {
-    c.expect("grad." + name.substr(std::string("layer.").size()) + ".weight", tensor.grad());
+    c.expect("grad." + key_of(name), tensor.grad());
   }
   check_merged_groups(c);
   model.eval();

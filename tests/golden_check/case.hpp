@@ -2,6 +2,7 @@
 // A reference case: tensors computed by PyTorch and PEFT, and the attributes that say how. It keeps account of what was read and compared,
 // so that nothing in a file is passed over.
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -38,6 +39,12 @@ class Case {
   /// Compares tensor `name` of the file with what was found, elementwise: |d| <= absolute + 1e-9 |ref|, where absolute is at most 1e-10
   /// and less where values and cotangent are small. Infinities and NaN must be where the reference has them.
   void expect(const std::string& name, const Tensor& found);
+
+  /// Compares what was found with what the caller made of tensor `name` of the file, element by element, as `same` says.
+  using Agreement = std::function<bool(double found, double expected, std::size_t i)>;
+  void compare(const std::string& name, const Tensor& found, const Tensor& expected, const Agreement& same);
+  /// A tensor of the file that compare() is for. @throws Error if the file lacks it
+  const Tensor& reference(const std::string& name) const { return file_.at(name); }
 
   /// True if a comparison failed so far.
   bool failed() const { return !failures_.empty(); }

@@ -20,9 +20,11 @@ struct Verdict {
 Verdict check_case(const SafetensorsFile& file);
 
 // One function a kind of case. They read inputs and attributes, compute, and expect.
+void check_adalora(Case& c);
 void check_adapter(Case& c);
 void check_op(Case& c);
 void check_optimizer(Case& c);
+void check_quant(Case& c);
 void check_scheduler(Case& c);
 
 /// Thrown by these for what this version does not have.

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "lora/method.hpp"
+#include "lora/attach.hpp"
 #include "nn/module.hpp"
 
 namespace lora::test {
@@ -27,6 +27,10 @@ struct MethodRow {
   std::function<Index(Index r, Index in, Index out)> count;
   bool additive = true;           // its share does not depend on other adapters
   bool silent_at_alpha_0 = true;  // with alpha 0 it is the base, bit for bit
+  bool scales_by_alpha = true;    // with alpha 0 it is the base, up to rounding
+  /// What its gradient takes for constants though the adapter's tensors move it: of each layer the norms that its magnitude is divided
+  /// by. Null for most.
+  std::function<std::vector<Tensor>(const AttachedAdapter&)> constant_norms = nullptr;
 };
 
 struct ModelRow {
@@ -36,6 +40,7 @@ struct ModelRow {
   std::vector<std::pair<Index, Index>> sizes;  // inputs (of one output) and outputs of each layer that is adapted
   std::vector<DType> dtypes = {DType::f32, DType::f64};
   TargetModules targets = "all-linear";
+  Index groups = 1;  // ranks are multiplied by it, and inputs in `sizes` too, as an adapter's features see all of them
 };
 
 std::vector<MethodRow> method_rows_of_laws();
