@@ -313,3 +313,41 @@ TEST_CASE("app: every model of the table is trained, adapted, tested, merged and
     CHECK(files[1]["models"] == Json::array({model}));
   }
 }
+
+TEST_CASE("app: qlora is trained on a base in 4 bits, which is a file of its own", "[app]") {
+  const Bench bench;
+  REQUIRE(bench.train("base", {"--quiet"}).status == 0);
+  const std::string base = bench.path("base/base.safetensors");
+  REQUIRE(bench.train("out", {"--weights", base, "--adapter", "qlora"}).status == 0);
+  CHECK((bench.text("out/base.safetensors") == bench.text("base/base.safetensors")));
+  const Json run = bench.json("out/results.json")["runs"][0], dense = bench.json("base/results.json")["runs"][0];
+  CHECK(run["adapter"] == "qlora");
+  const auto parameters = dense["parameters"]["total"].get<double>(), added = run["parameters"]["added"].get<double>();
+  CHECK(run["parameters"]["total"].get<double>() == parameters + added);
+  CHECK(run["weight_bytes"].get<double>() - 4 * added <= 0.15 * 4 * parameters);  // 3 tables of 1 KiB beside 55,000 numbers
+
+  const std::string packed = bench.path("out/base_4bit.safetensors");
+  const auto evaluated = [&](const std::string& weights) {
+    const Outcome outcome = bench.run("eval", {"--weights", weights, "--adapter", bench.path("out/adapters/qlora-r8"), "--json"});
+    REQUIRE(outcome.status == 0);
+    return Json::parse(outcome.out)["test"];
+  };
+  CHECK(evaluated(packed) == run["test"]);
+  CHECK(evaluated(base) != run["test"]);
+
+  const Words merge{"--weights", packed, "--adapter", bench.path("out/adapters/qlora-r8"), "--json", "--output"};
+  const auto merged = [&](const std::string& name, const Words& more) {
+    Words words = merge;
+    words.push_back(bench.path(name));
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = bench.run("merge", words);
+    REQUIRE(outcome.status == 0);
+    return Json::parse(outcome.out);
+  };
+  CHECK_FALSE(merged("dense.safetensors", {}).contains("requantized"));
+  const Json again = merged("packed.safetensors", {"--requantize"});
+  REQUIRE(again["requantized"].size() == 3);
+  CHECK(again["requantized"][0]["name"] == "fc1");
+  CHECK(again["requantized"][0]["changed_codes"].get<double>() > 0);
+  CHECK(fs::file_size(bench.path("packed.safetensors")) < fs::file_size(bench.path("dense.safetensors")) / 5);
+}

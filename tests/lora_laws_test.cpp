@@ -276,7 +276,7 @@ TEST_CASE("lora: the number of trainable parameters is the paper's", "[lora]") {
       const AttachedAdapter adapter = law.attach({r, 1.0, 0.0});
       Index expected = 0;
       for (const auto& [in, out] : law.row.sizes) {
-        expected += law.method.count(r, in, out);
+        expected += law.method.count(r, in, out) + law.method.gates * r * law.row.groups;
       }
       CHECK(adapter.numel() == expected);
       const ParameterCounts counts = count_parameters(*law.model);

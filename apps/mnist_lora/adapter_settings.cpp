@@ -50,6 +50,9 @@ std::string method_of(const Json& json) {
   return method;
 }
 
+/// The rank that the scaling is of: methods that prune scale by that of the start.
+const char* rank_key(const std::string& method) { return method == "adalora" ? "init_r" : method == "dynamic_lora" ? "start_r" : "r"; }
+
 /// PEFT writes its sets in any order.
 std::string targets_of(const Json& json) {
   const auto at = json.find("target_modules");
@@ -84,7 +87,7 @@ AdapterSettings read_adapter_settings(const std::filesystem::path& folder) {
   const Json& json = settings.all;
   settings.method = method_of(json);
   settings.base = text_at(json, "base_model_name_or_path");
-  const auto rank = json.find("r");
+  const auto rank = json.find(rank_key(settings.method));
   if (rank != json.end() && rank->is_number_integer()) {
     settings.rank = rank->get<std::int64_t>();
   }

@@ -11,9 +11,9 @@
 namespace mnist_lora {
 
 struct AdapterSettings {
-  std::string method;  ///< `lora`, `dora`, or PEFT's word in small letters
-  std::string base;    ///< name or path of the base model; may be empty
-  std::optional<std::int64_t> rank;
+  std::string method;                ///< `lora`, `dora`, or PEFT's word in small letters
+  std::string base;                  ///< name or path of the base model; may be empty
+  std::optional<std::int64_t> rank;  ///< of methods that prune, that of the start
   std::optional<double> alpha, dropout;
   bool rslora = false;
   std::string targets;         ///< names separated by commas, or a pattern

@@ -46,12 +46,13 @@ std::string log_axis(const Range& values) {
   }
   const double low = values.low / 1.25;
   const double high = values.high * 1.25;
+  const std::vector<double> steps = high / low > 200 ? std::vector<double>{1.0} : std::vector<double>{1.0, 2.0, 5.0};
   std::string tics;
   for (int power = static_cast<int>(std::floor(std::log10(low))); power <= static_cast<int>(std::ceil(std::log10(high))); ++power) {
-    for (const double step : {1.0, 2.0, 5.0}) {
+    for (const double step : steps) {
       const double value = tidy(step * std::pow(10.0, power));
       if (value >= low && value <= high) {
-        tics += (tics.empty() ? "" : ", ") + quote(exact(value)) + ' ' + exact(value);
+        tics += (tics.empty() ? "" : ", ") + quote(short_number(value)) + ' ' + exact(value);
       }
     }
   }

@@ -15,10 +15,11 @@ namespace mnist_lora {
 
 namespace {
 
-std::string accuracy_label(const TestRow& row) {
-  const std::int64_t errors = std::accumulate(row.errors_per_digit.begin(), row.errors_per_digit.end(), std::int64_t{0});
-  return fixed(row.accuracy, 2) + " %, " + grouped(errors) + " wrong";
+std::int64_t errors_in(const TestRow& row) {
+  return std::accumulate(row.errors_per_digit.begin(), row.errors_per_digit.end(), std::int64_t{0});
 }
+
+std::string accuracy_label(const TestRow& row) { return fixed(row.accuracy, 2) + " %, " + grouped(errors_in(row)) + " wrong"; }
 
 std::vector<double> accuracies(const Results& results) {
   std::vector<double> values;
@@ -28,10 +29,19 @@ std::vector<double> accuracies(const Results& results) {
   return values;
 }
 
-/// A round number well below all values.
+/// A round number so far below all values that chance does not look like a difference.
 double start_below(const Range& values) {
-  const double spread = std::max(values.high - values.low, 0.2);
+  const double spread = std::max(2 * (values.high - values.low), 1.0);
   return std::max(0.0, std::floor((values.low - spread) * 2) / 2);
+}
+
+/// Two standard errors of a share of right images, in points: what two runs may differ by without being different.
+std::string chance_of(const TestRow& row) {
+  const auto wrong = static_cast<double>(errors_in(row));
+  const double images = wrong / (1 - row.accuracy / 100);
+  return wrong > 0 ? " Two standard errors of one of them are " + fixed(200 * std::sqrt(wrong * (images - wrong) / images) / images, 2) +
+                         " points."
+                   : "";
 }
 
 constexpr double kMiB = 1024.0 * 1024.0;
@@ -57,15 +67,17 @@ Figure accuracy_bars(const Results& results) {
   const Range range = range_of(accuracies(results));
   const double from = start_below(range);
   const std::vector<std::string> colours = run_colours(results);
+  std::string chance;
   BarPanel panel{"", from, range.high + 0.32 * (range.high - from), std::min(100.0, range.high + 0.32 * (range.high - from)), {}};
   for (std::size_t i = 0; i < results.runs.size(); ++i) {
     if (const TestRow* row = find_test(results.runs[i], "0-9", true); row != nullptr) {
       panel.bars.push_back({results.runs[i].name, row->accuracy, accuracy_label(*row), colours[i]});
+      chance = chance.empty() ? chance_of(*row) : chance;
     }
   }
   Figure figure{"test_accuracy", "Test accuracy", "", "", 900, 0, "", ""};
   figure.subtitle = "Right test images, %. The bars begin at " + short_number(from) + " %, not at 0";
-  figure.caption = "Test accuracy of each run on all digits, adapters enabled.";
+  figure.caption = "Test accuracy of each run on all digits, adapters enabled." + chance;
   draw_bars(figure, {panel});
   return figure;
 }

@@ -1,6 +1,6 @@
 #include "apps/mnist_lora/compare_report.hpp"
 
-#include <cmath>
+#include <algorithm>
 
 #include "apps/mnist_lora/compare_plots.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
@@ -35,19 +35,37 @@ const Run* smallest(const Results& results) {
   return least == base ? nullptr : least;
 }
 
+double trained(const Run& run) { return static_cast<double>(run.parameters.trainable); }
+
+std::vector<double> adapter_values(const Results& results, double (*value)(const Run&)) {
+  std::vector<double> values;
+  for (const Run& run : results.runs) {
+    if (run.adapter != "none") {
+      values.push_back(value(run));
+    }
+  }
+  return values;
+}
+
+/// `98.30 % to 98.33 %`, or one value where they do not differ.
+std::string between(const std::vector<double>& values, std::string (*text)(double)) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return text(*low) == text(*high) ? text(*low) : text(*low) + " to " + text(*high);
+}
+
 std::string images_of(const CompareStory& story) {
   return story.limit > 0 ? "the first " + grouped(story.limit) + " training images" : "the training images";
 }
 
 std::string summary_of(const Results& results, const CompareStory& story) {
   const Run* base = base_run(results);
-  const Run* best = best_adapter(results);
   std::string text = "The model " + story.model + " was trained on " + images_of(story) +
                      " of all digits and frozen. Each kind of adapter was then tuned on it, with the same images.";
-  if (base != nullptr && best != nullptr) {
-    text += " On the test images the base is right for " + percent(accuracy(*base)) + "; the best adapter, " + best->name + ", for " +
-            percent(accuracy(*best)) + " with " + grouped(best->parameters.trainable) + " trained parameters, where the base has " +
-            grouped(base->parameters.total) + ".";
+  if (base != nullptr && best_adapter(results) != nullptr) {
+    text += " On the test images the base is right for " + percent(accuracy(*base)) + ", the adapters for " +
+            between(adapter_values(results, accuracy), percent) + ", training " +
+            between(adapter_values(results, trained), [](double count) { return grouped(static_cast<std::int64_t>(count)); }) +
+            " parameters where the base has " + grouped(base->parameters.total) + ".";
   }
   if (const Run* least = smallest(results); least != nullptr) {
     text += " The frozen weights of " + least->name + " take " + bytes(frozen_bytes(*least)) + ", those of the others " +
@@ -101,7 +119,8 @@ ReportTable methods_table(const Results& results) {
     table.rows.push_back(method_row(run, &run == best && results.runs.size() > 2));
   }
   table.note =
-      "Trained and added are numbers of parameters. Accuracies in per cent; validation is on held-out training images after the best "
+      "Trained and added are numbers of parameters; of methods that prune, those that are left. Accuracies in per cent; validation is on "
+      "held-out training images after the best "
       "epoch, test on all test images, adapter off the frozen base of the method alone. Peak memory is that of live tensors.";
   return table;
 }

@@ -17,6 +17,7 @@ using lora::datasets::LoaderOptions;
 using lora::datasets::Split2;
 
 constexpr double kValidationShare = 0.2;
+constexpr std::int64_t kValidationBatch = 128;  // small, so that the peak memory of a run is that of its training
 constexpr std::uint64_t kSplitStream = 1;
 
 LoaderOptions evaluation_options(std::int64_t batch_size = kEvaluationBatch) {
@@ -106,7 +107,7 @@ DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size, doub
 }
 
 DataLoader TrainingData::validation(DigitSet digits) const {
-  return DataLoader(images_, chosen(split_.validation, digits, "validate"), evaluation_options());
+  return DataLoader(images_, chosen(split_.validation, digits, "validate"), evaluation_options(kValidationBatch));
 }
 
 std::vector<std::size_t> ImagePart::positions_of(int digit) const {

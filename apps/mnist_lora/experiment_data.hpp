@@ -43,7 +43,7 @@ class TrainingData {
   /// Shuffled batches of the digits' training part. @throws lora::Error if there are none
   /// @param others  this share of each other digit's training part is among them, at least one image if the share is above 0
   lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size, double others = 0) const;
-  /// The digits' validation part, in large batches.
+  /// The digits' validation part, in order.
   lora::datasets::DataLoader validation(lora::datasets::DigitSet digits) const;
   /// All that is trained on, and all that is held out.
   ImagePart training_part() const { return {images_, split_.train}; }

@@ -62,6 +62,8 @@ void add_merge(CLI::App& app) {
   command->get_option("--adapter")->required();
   command->add_option("--output", options->output, "Gets the merged weights")->type_name("FILE")->required()->group("Files");
   command->add_flag("--force", options->force, "Replace --output if it is there")->group("Files");
+  command->add_flag("--requantize", options->requantize, "Keep weights of 4 bits in 4 bits, which loses small changes [dense]")
+      ->group("Files");
   add_run_options(*command, options->common);
   hide(*command, "--seed");
   describe(*command, {"mnist_lora merge --weights base.safetensors --adapter adapters/lora-r8 --output merged.safetensors"});

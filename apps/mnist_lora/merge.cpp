@@ -39,6 +39,7 @@ struct Merged {
   AdapterSettings adapter;
   lora::Index parameters = 0, added = 0;
   std::vector<LayerChange> layers;
+  std::vector<lora::RequantizedLayer> requantized;
   std::string checked_on;
   double largest_logit = 0, difference = 0;
 };
@@ -73,18 +74,18 @@ LayerChange change_of(const lora::NamedLayer& layer, const std::vector<float>& b
   return change;
 }
 
-Merged merge(const LoadedModel& loaded, const std::filesystem::path& folder, const CommonOptions& options) {
-  const Sample sample = sample_of(options);
+Merged merge(const LoadedModel& loaded, const MergeOptions& options) {
+  const Sample sample = sample_of(options.common);
   const std::vector<float> attached = values_of(logits_of(*loaded.model, sample.x));
   std::vector<std::vector<float>> before;
   for (const lora::NamedLayer& layer : loaded.adapter->layers()) {
     before.push_back(values_of(layer.layer->spread(layer.layer->weight())));
   }
   Merged merged;
-  merged.adapter = read_adapter_settings(folder);
+  merged.adapter = read_adapter_settings(options.files.adapter);
   merged.parameters = lora::count_parameters(*loaded.model).total - loaded.adapter->numel();
   merged.added = loaded.adapter->numel();
-  lora::merge_adapters(*loaded.model);
+  merged.requantized = lora::merge_adapters(*loaded.model, {options.requantize});
   for (std::size_t i = 0; i < before.size(); ++i) {
     merged.layers.push_back(change_of(loaded.adapter->layers()[i], before[i]));
   }
@@ -124,7 +125,21 @@ Json to_json(const MergeOptions& options, const Merged& merged) {
     json["layers"].push_back(
         {{"name", layer.name}, {"kind", layer.kind}, {"largest_change", layer.largest}, {"relative_change", layer.relative}});
   }
+  for (const auto& [path, report] : merged.requantized) {
+    json["requantized"].push_back(
+        {{"name", path}, {"max_error", report.max_error}, {"mean_error", report.mean_error}, {"changed_codes", report.changed_codes}});
+  }
   return json;
+}
+
+void print_requantized(const std::vector<lora::RequantizedLayer>& layers) {
+  std::vector<std::vector<TextCell>> lines{{{"in 4 bits again"}, {"max error"}, {"mean error"}, {"codes changed"}}};
+  for (const auto& [path, report] : layers) {
+    lines.push_back(
+        {{path}, {short_number(report.max_error)}, {short_number(report.mean_error)}, {fixed(100 * report.changed_codes, 2) + " %"}});
+  }
+  std::cout << '\n';
+  print_table(std::cout, lines, 1, use_colour(stdout));
 }
 
 void print(const MergeOptions& options, const Merged& merged) {
@@ -142,6 +157,9 @@ void print(const MergeOptions& options, const Merged& merged) {
     lines.push_back({{layer.name}, {layer.kind}, {short_number(layer.largest)}, {fixed(100 * layer.relative, 2) + " %"}});
   }
   print_table(std::cout, lines, 2, use_colour(stdout));
+  if (!merged.requantized.empty()) {
+    print_requantized(merged.requantized);
+  }
   std::cout << "\nLogits of " << merged.checked_on << ", adapter attached and merged: largest difference "
             << short_number(merged.difference) << " (largest logit " << short_number(merged.largest_logit)
             << ")\nWritten: " << options.output.string() << '\n';
@@ -153,7 +171,7 @@ void run_merge(const MergeOptions& options) {
   apply_device(options.common);
   require_free(options);
   const LoadedModel loaded = load_model(options.files);
-  const Merged merged = merge(loaded, options.files.adapter, options.common);
+  const Merged merged = merge(loaded, options);
   lora::nn::save_weights(*loaded.model, options.output);
   if (options.common.json) {
     std::cout << to_json(options, merged).dump(2, ' ', false, Json::error_handler_t::replace) << '\n';

@@ -12,7 +12,8 @@ struct MergeOptions {
   CommonOptions common;
   ModelFiles files;
   std::filesystem::path output;
-  bool force = false;  ///< replace `output` if it is there; never a file that is read
+  bool force = false;       ///< replace `output` if it is there; never a file that is read
+  bool requantize = false;  ///< weights that are in 4 bits stay so; else they become dense
 };
 
 /// Writes the merged weights and says what was merged, by how much weights changed, and how far logits are from those with the adapter

@@ -111,8 +111,6 @@ std::shared_ptr<const AdapterMethod> make_dynamic(const AdapterSettings& setting
   return std::make_shared<const DynamicLoraMethod>(config);
 }
 
-Index gated_count(Index r, Index in, Index out) { return r * (in + out + 1); }
-
 std::shared_ptr<const AdapterMethod> make_dora(const AdapterSettings& settings) {
   LoraConfig config = std::dynamic_pointer_cast<const LoraMethod>(make_lora(settings, false, LoraInit::kaiming))->config();
   config.use_dora = true;
@@ -144,9 +142,9 @@ MethodRow dora_row() {
 
 std::vector<MethodRow> method_rows_of_laws() {
   return {
-      {"adalora", make_adalora, gated_count, true, false, false},
+      {"adalora", make_adalora, lora_count, 1, true, false, false},
       dora_row(),
-      {"dynamic", make_dynamic, gated_count},
+      {"dynamic", make_dynamic, lora_count, 1},
       {"lora", [](const AdapterSettings& s) { return make_lora(s, false, LoraInit::kaiming); }, lora_count},
       {"lora, rank-stabilised", [](const AdapterSettings& s) { return make_lora(s, true, LoraInit::kaiming); }, lora_count},
       {"lora, gaussian", [](const AdapterSettings& s) { return make_lora(s, false, LoraInit::gaussian); }, lora_count},
@@ -181,6 +179,7 @@ std::vector<ModelRow> model_rows_of_laws() {
       in_4_bits({"two layers", [](DType dtype) { return std::make_unique<Smooth>(dtype); }, {5, 4}, {{4, 6}, {6, 3}}}, false),
       in_4_bits(conv_row("3x3", {2, 3, 4, 5}, 4, 3, {1, 1}, true), true),
       in_4_bits(conv_row("of stride 2, without bias", {2, 2, 5, 4}, 3, {3, 2}, {2, 1}, false), false),
+      in_4_bits(grouped_row("in groups", {2, 6, 4, 3}, 4, 3, {1, 1, 1, 2}), true),
       in_4_bits(conv_row("dilated", {1, 2, 6, 5}, 2, 3, {1, 2, 2}, true), true),
   };
 }

@@ -25,6 +25,7 @@ struct MethodRow {
   std::function<std::shared_ptr<const AdapterMethod>(const AdapterSettings&)> make;
   /// Parameters of rank r on a layer with the given inputs and outputs: the paper's formula.
   std::function<Index(Index r, Index in, Index out)> count;
+  Index gates = 0;                // of each component, beside the parameters that `count` says
   bool additive = true;           // its share does not depend on other adapters
   bool silent_at_alpha_0 = true;  // with alpha 0 it is the base, bit for bit
   bool scales_by_alpha = true;    // with alpha 0 it is the base, up to rounding
