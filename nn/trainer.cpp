@@ -113,7 +113,7 @@ bool Trainer::train_epoch(const BatchSource& train, const TrainCallbacks& callba
 double Trainer::train_step(const Batch& batch) {
   optimizer_.zero_grad();
   RunningStatistics statistics;
-  const Tensor loss = cross_entropy(model_(batch.x), batch.y);
+  const Tensor loss = options_.loss ? options_.loss(model_, batch) : cross_entropy(model_(batch.x), batch.y);
   const auto value = loss.item<double>();
   if (!std::isfinite(value)) {
     diverged("the loss", value);

@@ -15,12 +15,16 @@
 
 namespace lora::nn {
 
+/// The loss of a batch, a scalar with its graph.
+using LossFunction = std::function<Tensor(const Module& model, const Batch& batch)>;
+
 struct TrainOptions {
   Index epochs = 10;
   Index patience = 0;                       ///< stop after so many epochs in a row without a better validation; 0 never stops early
   bool restore_best = true;                 ///< end with the weights of the best epoch, not of the last
   Index classes = 10;                       ///< for the validation
   double clip_grad_norm = 0;                ///< gradients are scaled down to this norm (clip_grad_norm_) before a step; 0 leaves them
+  LossFunction loss = {};                   ///< what is minimised; empty: the mean cross entropy of model(x) against y
   const std::atomic<bool>* stop = nullptr;  ///< asked after every step: true interrupts the training
   std::vector<TrainingTerm*> terms = {};    ///< beside the cross entropy; they must live as long as the trainer
 };
@@ -39,8 +43,8 @@ struct TrainResult {
   bool interrupted = false;    ///< `stop` ended it; Trainer::state() has what is needed to go on
 };
 
-/// Minimises the mean cross entropy of model(x) against y, plus the terms of the options. The losses that it reports are the cross entropy
-/// without them. One trainer is one training: a fit() after an interrupted one goes on with it.
+/// Minimises the mean cross entropy of model(x) against y, or the loss of the options, plus the terms of the options. The losses that it
+/// reports are without the terms. One trainer is one training: a fit() after an interrupted one goes on with it.
 ///
 /// An epoch is better than another if its validation accuracy is higher or, where accuracies are equal, its validation loss is lower.
 /// Until all terms are settled, the last epoch always counts as the best: it is not compared with others and costs no patience. Terms

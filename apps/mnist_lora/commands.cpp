@@ -12,6 +12,7 @@
 #include "apps/mnist_lora/demo.hpp"
 #include "apps/mnist_lora/digits.hpp"
 #include "apps/mnist_lora/file_commands.hpp"
+#include "apps/mnist_lora/finetune_command.hpp"
 #include "apps/mnist_lora/model_files.hpp"
 #include "apps/mnist_lora/train_command.hpp"
 #include "core/base/version.hpp"
@@ -93,6 +94,7 @@ int run_program(int argc, const char* const* argv) {
   add_demo(app, given(argc, argv));
   add_digits(app, given(argc, argv));
   add_compare(app, given(argc, argv));
+  add_finetune(app, given(argc, argv));
   add_train(app, argc > 0 ? argv[0] : "mnist_lora", given(argc, argv));
   add_eval(app);
   add_predict(app);

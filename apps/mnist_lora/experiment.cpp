@@ -23,8 +23,8 @@ TrainingData checked_data(const ExperimentSetup& setup) {
   const std::filesystem::path folder = data_folder(setup.common);
   TrainingData data(folder, setup.common.limit, setup.common.seed, setup.groups);
   for (const RunPlan& plan : setup.plans) {
-    data.training(plan.digits, setup.common.batch_size);
-    data.validation(plan.digits);
+    training_images(plan, data, setup.common);
+    validation_images(plan, data);
   }
   require_test_files(folder);
   return data;

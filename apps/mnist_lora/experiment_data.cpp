@@ -1,5 +1,6 @@
 #include "apps/mnist_lora/experiment_data.hpp"
 
+#include <cmath>
 #include <utility>
 
 #include "datasets/idx.hpp"
@@ -50,6 +51,11 @@ DigitSet take_new(DigitSet group, DigitSet& seen) {
 
 void append(std::vector<Index>& all, const std::vector<Index>& more) { all.insert(all.end(), more.begin(), more.end()); }
 
+std::vector<Index> first_share(std::vector<Index> indices, double share) {
+  indices.resize(static_cast<std::size_t>(std::ceil(share * static_cast<double>(indices.size()))));
+  return indices;
+}
+
 std::vector<Index> first_images(const ImageSet& images, std::int64_t limit) {
   const std::vector<Index> all = lora::datasets::indices_of(images, DigitSet::all());
   return limit == 0 ? all : lora::datasets::limit(all, limit);
@@ -81,21 +87,27 @@ TrainingData::TrainingData(const std::filesystem::path& folder, std::int64_t lim
   }
 }
 
-DataLoader TrainingData::loader(const std::vector<Index>& part, DigitSet digits, const char* purpose, const LoaderOptions& options) const {
-  std::vector<Index> chosen = of_digits(part, *images_, digits);
-  lora::require(!chosen.empty(), "data", "no images of the digits ", digits, " to ", purpose, " on in ", images_->name, "; raise --limit");
-  return DataLoader(images_, std::move(chosen), options);
+std::vector<Index> TrainingData::chosen(const std::vector<Index>& part, DigitSet digits, const char* purpose) const {
+  std::vector<Index> indices = of_digits(part, *images_, digits);
+  lora::require(!indices.empty(), "data", "no images of the digits ", digits, " to ", purpose, " on in ", images_->name, "; raise --limit");
+  return indices;
 }
 
-DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size) const {
+DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size, double others) const {
   LoaderOptions options;
   options.batch_size = batch_size;
   options.seed = seed_;
-  return loader(split_.train, digits, "train", options);
+  std::vector<Index> indices = chosen(split_.train, digits, "train");
+  for (int digit = 0; digit <= 9; ++digit) {
+    if (!digits.contains(digit)) {
+      append(indices, first_share(of_digits(split_.train, *images_, DigitSet{digit}), others));
+    }
+  }
+  return DataLoader(images_, std::move(indices), options);
 }
 
 DataLoader TrainingData::validation(DigitSet digits) const {
-  return loader(split_.validation, digits, "validate", evaluation_options(kValidationBatch));
+  return DataLoader(images_, chosen(split_.validation, digits, "validate"), evaluation_options(kValidationBatch));
 }
 
 std::vector<std::size_t> ImagePart::positions_of(int digit) const {

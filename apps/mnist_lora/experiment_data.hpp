@@ -41,7 +41,8 @@ class TrainingData {
                const std::vector<lora::datasets::DigitSet>& groups);
 
   /// Shuffled batches of the digits' training part. @throws lora::Error if there are none
-  lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size) const;
+  /// @param others  this share of each other digit's training part is among them, at least one image if the share is above 0
+  lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size, double others = 0) const;
   /// The digits' validation part, in order.
   lora::datasets::DataLoader validation(lora::datasets::DigitSet digits) const;
   /// All that is trained on, and all that is held out.
@@ -49,8 +50,7 @@ class TrainingData {
   ImagePart validation_part() const { return {images_, split_.validation}; }
 
  private:
-  lora::datasets::DataLoader loader(const std::vector<lora::Index>& part, lora::datasets::DigitSet digits, const char* purpose,
-                                    const lora::datasets::LoaderOptions& options) const;
+  std::vector<lora::Index> chosen(const std::vector<lora::Index>& part, lora::datasets::DigitSet digits, const char* purpose) const;
 
   std::shared_ptr<const lora::datasets::ImageSet> images_;
   lora::datasets::Split2 split_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "apps/mnist_lora/text.hpp"
 #include "core/base/error.hpp"
 
 namespace mnist_lora {
@@ -42,6 +43,19 @@ std::vector<int> parse_ranks(std::string_view text, int most) {
   return ranks;
 }
 
+std::vector<double> parse_numbers(std::string_view text, double low, double high) {
+  std::vector<double> numbers;
+  for (const std::string_view part : parts_of(text)) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+    const bool whole = error == std::errc() && end == part.data() + part.size();
+    lora::require(whole && number >= low && number <= high, "numbers", "'", text, "' has the part '", part, "'; write numbers from ",
+                  exact(low), " to ", exact(high), " separated by commas");
+    add_once(numbers, number, text);
+  }
+  return numbers;
+}
+
 std::vector<std::string> parse_names(std::string_view text, const std::vector<std::string>& known) {
   std::string choices;
   for (const std::string& name : known) {
@@ -60,6 +74,14 @@ std::string format_ranks(const std::vector<int>& ranks) {
   std::string text;
   for (const int rank : ranks) {
     text += (text.empty() ? "" : ",") + std::to_string(rank);
+  }
+  return text;
+}
+
+std::string format_numbers(const std::vector<double>& numbers) {
+  std::string text;
+  for (const double number : numbers) {
+    text += (text.empty() ? "" : ",") + exact(number);
   }
   return text;
 }

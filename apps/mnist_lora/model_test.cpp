@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "lora/attach.hpp"
+#include "apps/mnist_lora/adapters_off.hpp"
 #include "nn/evaluate.hpp"
 
 namespace mnist_lora {
@@ -78,18 +78,6 @@ DigitSet union_of(const std::vector<DigitSet>& sets) {
   }
   return all;
 }
-
-/// Adapters off while it lives.
-class AdaptersOff {
- public:
-  explicit AdaptersOff(lora::nn::Module& model) : model_(model) { lora::set_adapters_enabled(model_, false); }
-  AdaptersOff(const AdaptersOff&) = delete;
-  AdaptersOff& operator=(const AdaptersOff&) = delete;
-  ~AdaptersOff() { lora::set_adapters_enabled(model_, true); }
-
- private:
-  lora::nn::Module& model_;
-};
 
 }  // namespace
 

@@ -134,8 +134,18 @@ CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::v
       ->default_str(format_ranks(ranks));
 }
 
+CLI::Option* add_numbers_option(CLI::App& command, const std::string& flag, std::vector<double>& numbers, NumberRange range,
+                                const std::string& text) {
+  const auto parse = [&numbers, range](const std::string& value) { numbers = parse_numbers(value, range.low, range.high); };
+  return parsed_option(command, flag, text, parse)->type_name("LIST")->default_str(format_numbers(numbers));
+}
+
 CLI::Option* add_rank_option(CLI::App& command, const std::string& flag, int& rank, const std::string& text, int most) {
   return add_count(command, flag, rank, text, Limits<int>{1, most})->group(kExperimentGroup);
+}
+
+CLI::Option* add_epochs_option(CLI::App& command, const std::string& flag, int& epochs, const std::string& text) {
+  return add_count(command, flag, epochs, text, kAnyCount)->group(kExperimentGroup);
 }
 
 CLI::Option* add_positive_option(CLI::App& command, const std::string& flag, double& value, const std::string& text) {

@@ -44,10 +44,18 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 /// `--ranks 1,2,4`: positive integers up to `most`, each once. The value of `ranks` is the default.
 CLI::Option* add_ranks_option(CLI::App& command, const std::string& flag, std::vector<int>& ranks, const std::string& text,
                               int most = 4096);
+/// `--lrs 1e-3,3e-3`: numbers from `low` to `high`, each once. The value of `numbers` is the default.
+struct NumberRange {
+  double low, high;
+};
+CLI::Option* add_numbers_option(CLI::App& command, const std::string& flag, std::vector<double>& numbers, NumberRange range,
+                                const std::string& text);
 /// `--tune 5-9`. The value of `digits` is the default.
 CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, lora::datasets::DigitSet& digits, const std::string& text);
 /// `--rank 8`: a positive integer up to `most`.
 CLI::Option* add_rank_option(CLI::App& command, const std::string& flag, int& rank, const std::string& text, int most = 4096);
+/// `--tune-epochs 5`: 0 or more.
+CLI::Option* add_epochs_option(CLI::App& command, const std::string& flag, int& epochs, const std::string& text);
 /// A finite number above 0.
 CLI::Option* add_positive_option(CLI::App& command, const std::string& flag, double& value, const std::string& text);
 /// `--adapters lora,dora`: names out of `known`, each once. The value of `names` is the default.

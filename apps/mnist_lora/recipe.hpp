@@ -3,7 +3,8 @@
 
 namespace mnist_lora::recipe {
 
-/// Peak of the one-cycle schedule for a perceptron from scratch (other models: models.cpp), and AdamW's decay for any. docs/experiments.md has the sweep.
+/// Peak of the one-cycle schedule for a perceptron from scratch (other models: models.cpp), and AdamW's decay for any. docs/experiments.md
+/// has the sweep.
 inline constexpr double kBaseLr = 3e-3;
 inline constexpr double kBaseDecay = 0.05;
 /// The peak for weights that are trained already.

@@ -2,6 +2,7 @@
 // One training of an experiment: what is trained on what, and how.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "datasets/digits.hpp"
@@ -9,16 +10,27 @@
 
 namespace mnist_lora {
 
+/// How the learning rate goes on from the start.
+enum class LrPlan {
+  one_cycle,  ///< up to the peak and down to almost nothing over all epochs
+  constant,   ///< for runs that their validation ends
+  falling,    ///< the same, but half after each epoch: running statistics lag behind weights that move fast
+};
+
 struct RunPlan {
   std::string name;              ///< of the run and of its adapter folder
   std::string adapter = "none";  ///< as in Run
   int rank = 0;
   double alpha = 0;
   lora::datasets::DigitSet digits;
-  double peak_lr = 0;       ///< the highest of the one-cycle schedule
+  double peak_lr = 0;       ///< the highest of the schedule
   double weight_decay = 0;  ///< decoupled (AdamW)
   lora::LoraInit init = lora::LoraInit::kaiming;
   std::string target = "all";  ///< see AdapterRequest
+  LrPlan lr_plan = LrPlan::one_cycle;
+  std::optional<int> epochs = {}, patience = {};  ///< where they are not those of the command line
+  /// Of the other digits' images this share is trained on as well, with the base's outputs held on them; all digits then validate.
+  double keep_others = 0;
 
   bool is_base() const { return adapter == "none"; }
   /// The stream of random numbers that initialises this run: its own, so that runs do not depend on which others there are.

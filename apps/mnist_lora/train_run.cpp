@@ -1,15 +1,18 @@
 #include "apps/mnist_lora/train_run.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "apps/mnist_lora/hold_base.hpp"
 #include "apps/mnist_lora/interrupt.hpp"
 #include "apps/mnist_lora/rank_log.hpp"
 #include "core/base/memory.hpp"
 #include "lora/attach.hpp"
 #include "nn/adaptable.hpp"
 #include "nn/optim/adam.hpp"
+#include "nn/optim/exponential_lr.hpp"
 #include "nn/optim/one_cycle.hpp"
 #include "nn/progress.hpp"
 #include "nn/trainer.hpp"
@@ -63,49 +66,74 @@ void add_history(Run& run, const lora::nn::TrainResult& result) {
   run.best_epoch = static_cast<int>(result.best_epoch);
 }
 
+int epochs_of(const RunPlan& plan, const CommonOptions& options) { return plan.epochs.value_or(options.epochs); }
+
 std::unique_ptr<lora::nn::TrainingTerm> training_term(const Trainee& trainee) {
   return trainee.adapter == nullptr ? nullptr : trainee.adapter->method().training(*trainee.adapter);
+}
+
+lora::nn::TrainOptions train_options(lora::nn::Module& model, const RunPlan& plan, const CommonOptions& options,
+                                     lora::nn::TrainingTerm* term) {
+  lora::nn::TrainOptions out;
+  out.epochs = epochs_of(plan, options);
+  out.patience = plan.patience.value_or(options.patience);
+  out.stop = &stop_requested();
+  if (plan.keep_others > 0) {
+    out.loss = hold_base(model, plan.digits, 1 / plan.keep_others);  // each replayed image stands for all of its kind
+  }
+  if (term != nullptr) {
+    out.terms.push_back(term);
+  }
+  return out;
 }
 
 lora::nn::ProgressStyle progress_style(const CommonOptions& options) {
   return options.quiet ? lora::nn::ProgressStyle::quiet : lora::nn::progress_style_for_stderr();
 }
 
-lora::optim::OneCycleOptions schedule(const RunPlan& plan, std::int64_t steps) {
+/// Null for a constant rate.
+std::unique_ptr<lora::optim::Scheduler> make_scheduler(lora::optim::Optimizer& optimizer, const RunPlan& plan, std::int64_t steps) {
+  if (plan.lr_plan == LrPlan::constant) {
+    return nullptr;
+  }
+  if (plan.lr_plan == LrPlan::falling) {
+    return std::make_unique<lora::optim::ExponentialLR>(optimizer, lora::optim::ExponentialLROptions{0.5});
+  }
   lora::optim::OneCycleOptions cycle;
   cycle.max_lr = plan.peak_lr;
   cycle.total_steps = std::max<std::int64_t>(1, steps);
-  return cycle;
+  return std::make_unique<lora::optim::OneCycleLR>(optimizer, cycle);
 }
 
 }  // namespace
 
+lora::datasets::DataLoader training_images(const RunPlan& plan, const TrainingData& data, const CommonOptions& options) {
+  return data.training(plan.digits, options.batch_size, plan.keep_others);
+}
+
+lora::datasets::DataLoader validation_images(const RunPlan& plan, const TrainingData& data) {
+  return data.validation(plan.keep_others > 0 ? lora::datasets::DigitSet::all() : plan.digits);
+}
+
 std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const CommonOptions& options) {
-  return options.epochs * data.training(plan.digits, options.batch_size).batches();
+  return epochs_of(plan, options) * training_images(plan, data, options).batches();
 }
 
 Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
               const Workspace& workspace, lora::nn::CsvLog& log) {
   lora::reset_peak_memory();
-  const lora::datasets::DataLoader training = data.training(plan.digits, options.batch_size);
-  const lora::datasets::DataLoader validation = data.validation(plan.digits);
+  const lora::datasets::DataLoader training = training_images(plan, data, options);
+  const lora::datasets::DataLoader validation = validation_images(plan, data);
   lora::optim::AdamWOptions adam;
   adam.lr = plan.peak_lr;
   adam.weight_decay = plan.weight_decay;
   lora::nn::Module& model = trainee.model;
   lora::optim::AdamW optimizer(model.trainable_parameters(), adam);
-  lora::optim::OneCycleLR scheduler(optimizer, schedule(plan, planned_steps(plan, data, options)));
-  lora::nn::TrainOptions train_options;
-  train_options.epochs = options.epochs;
-  train_options.patience = options.patience;
-  train_options.stop = &stop_requested();
+  const auto scheduler = make_scheduler(optimizer, plan, planned_steps(plan, data, options));
   const std::unique_ptr<lora::nn::TrainingTerm> term = training_term(trainee);
-  if (term) {
-    train_options.terms.push_back(term.get());
-  }
   RankLog ranks(term.get());
   ranks.record(0);
-  lora::nn::Trainer trainer(model, optimizer, &scheduler, train_options);
+  lora::nn::Trainer trainer(model, optimizer, scheduler.get(), train_options(model, plan, options, term.get()));
 
   const std::optional<lora::nn::TrainState> state = workspace.checkpoint(plan.name);
   if (state) {
@@ -113,7 +141,7 @@ Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& d
     ranks.resume(state->notes.count("ranks") == 1 ? state->notes.at("ranks") : "");
   }
   log.begin(plan.name, state ? state->progress.history : lora::nn::History{});
-  lora::nn::ProgressReporter progress(plan.name, options.epochs, progress_style(options));
+  lora::nn::ProgressReporter progress(plan.name, epochs_of(plan, options), progress_style(options));
   lora::nn::TrainCallbacks callbacks;
   callbacks.on_step = [&](const lora::nn::StepRecord& record) { progress.step(record); };
   callbacks.on_epoch = [&](const lora::nn::EpochRecord& record) {

@@ -15,6 +15,10 @@ namespace mnist_lora {
 /// Optimizer steps of the whole training.
 std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const CommonOptions& options);
 
+/// What a run trains on, and what chooses its best epoch. @throws lora::Error if there are none
+lora::datasets::DataLoader training_images(const RunPlan& plan, const TrainingData& data, const CommonOptions& options);
+lora::datasets::DataLoader validation_images(const RunPlan& plan, const TrainingData& data);
+
 /// A model, and the adapter that is to be trained on it: its method may take part in the training. None for a base.
 struct Trainee {
   Trainee(lora::nn::Module& m, const lora::AttachedAdapter* a = nullptr) : model(m), adapter(a) {}
@@ -22,7 +26,7 @@ struct Trainee {
   const lora::AttachedAdapter* adapter;
 };
 
-/// Trains what of the model is trainable with AdamW and a one-cycle schedule over all epochs, keeping the weights of the best epoch on the
+/// Trains what of the model is trainable with AdamW and the schedule of the plan, keeping the weights of the best epoch on the
 /// validation part. What the method prunes is gone afterwards. Goes on from the workspace's checkpoint of this run if there is one.
 /// @throws Interrupted after writing a checkpoint, if the program was asked to stop
 Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,

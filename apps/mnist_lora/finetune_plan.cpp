@@ -1,0 +1,58 @@
+#include "apps/mnist_lora/finetune_plan.hpp"
+
+#include "apps/mnist_lora/models.hpp"
+#include "apps/mnist_lora/recipe.hpp"
+#include "apps/mnist_lora/text.hpp"
+
+namespace mnist_lora {
+
+namespace {
+
+constexpr double kTuneLr = 3e-3;
+constexpr const char* kSweepMark = "-lr-";
+
+RunPlan lora_plan(const FinetuneOptions& o, int rank, double lr, double keep_others) {
+  RunPlan plan;
+  plan.name = "lora-r" + std::to_string(rank);
+  plan.adapter = "lora";
+  plan.rank = rank;
+  plan.alpha = o.alpha / o.rank * rank;
+  plan.digits = o.digits;
+  plan.peak_lr = lr;
+  plan.weight_decay = recipe::kAdapterDecay;
+  plan.keep_others = keep_others;
+  plan.epochs = o.tune_epochs;
+  plan.patience = 0;  // the rate falls to the end: the last epochs are worth most
+  return plan;
+}
+
+RunPlan base_plan(const FinetuneOptions& o) {
+  RunPlan plan;
+  plan.name = "base";
+  plan.digits = lora::datasets::DigitSet::all();
+  plan.peak_lr = o.common.lr > 0 ? o.common.lr : model_lr(o.model);
+  plan.weight_decay = recipe::kBaseDecay;
+  plan.lr_plan = o.model.starts_with("resnet") ? LrPlan::falling : LrPlan::constant;
+  return plan;
+}
+
+}  // namespace
+
+std::vector<RunPlan> finetune_plan(const FinetuneOptions& o) {
+  std::vector<RunPlan> plans{base_plan(o)};
+  for (const double share : o.keep_others) {
+    plans.push_back(lora_plan(o, o.rank, o.common.lr > 0 ? o.common.lr : kTuneLr, share));
+    plans.back().name += share > 0 ? "-keep-" + exact(share) : "";
+  }
+  for (std::size_t i = 0; o.sweep && i < o.ranks.size(); ++i) {
+    for (const double lr : o.lrs) {
+      plans.push_back(lora_plan(o, o.ranks[i], lr, o.keep_others.front()));
+      plans.back().name += kSweepMark + exact(lr);
+    }
+  }
+  return plans;
+}
+
+bool is_of_sweep(const RunPlan& plan) { return plan.name.find(kSweepMark) != std::string::npos; }
+
+}  // namespace mnist_lora
