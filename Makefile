@@ -18,7 +18,7 @@ help:
 	@echo 'make debug asan clang  build and test with assertions, with sanitizers, with clang++'
 	@echo 'make tsan              build and run the tests with threads under the thread sanitizer'
 	@echo 'make bench             build the benchmarks and run them (BENCH_ARGS="--benchmark_filter=matmul" chooses)'
-	@echo 'make interop           exchange files with bitsandbytes from PyPI, in a virtual environment in build/interop'
+	@echo 'make interop           exchange files with bitsandbytes and PEFT from PyPI, in a virtual environment in build/interop'
 	@echo 'make lint format       check or repair the formatting; lint also runs clang-tidy (FILES="..." limits it)'
 	@echo 'make install PREFIX=   install headers, library, CMake package and programs'
 	@echo 'make setup             install what scripts/packages.txt names and the system lacks'
@@ -49,6 +49,7 @@ interop: build
 	python3 -m venv build/interop
 	build/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
 	build/interop/bin/python tests/interop/four_bit.py build/release/apps/mnist_lora
+	build/interop/bin/python tests/interop/adapters.py build/release/tests/exchange_adapter build/release/apps/mnist_lora
 
 bench: build
 	scripts/setup.sh packages-bench.txt

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <utility>
 
+#include "lora/own_values.hpp"
+
 namespace lora {
 
 namespace {
@@ -20,7 +22,7 @@ std::vector<NamedLayer> chosen_layers(nn::Module& model, const AdapterMethod& me
   for (const NamedLayer& candidate : adaptable_layers(model)) {
     all += (all.empty() ? "" : ", ") + candidate.path;
     if (method.target_modules().matches(candidate.path, *candidate.layer) &&
-        !method.exclude_modules().matches(candidate.path, *candidate.layer)) {
+        !method.exclude_modules().matches(candidate.path, *candidate.layer) && !is_saved_whole(method, candidate.path)) {
       chosen.push_back(candidate);
     }
   }
@@ -52,8 +54,24 @@ void check_attached(const std::vector<NamedLayer>& layers, const std::string& na
 
 }  // namespace
 
-AttachedAdapter::AttachedAdapter(std::string name, std::shared_ptr<const AdapterMethod> method, std::vector<NamedLayer> layers)
-    : name_(std::move(name)), method_(std::move(method)), layers_(std::move(layers)) {}
+AttachedAdapter::AttachedAdapter(std::string name, std::shared_ptr<const AdapterMethod> method, std::vector<NamedLayer> layers,
+                                 nn::Module& model)
+    : name_(std::move(name)), method_(std::move(method)), layers_(std::move(layers)), model_(&model) {}
+
+nn::Overlay* AttachedAdapter::overlay() const {
+  for (const std::shared_ptr<nn::Overlay>& overlay : model_->overlays()) {
+    if (overlay->adapter() == name_) {
+      return overlay.get();
+    }
+  }
+  return nullptr;
+}
+
+/// Before a change of the whole adapter: no part may refuse it half way.
+void AttachedAdapter::check() const {
+  check_attached(layers_, name_);
+  check_changeable(overlay() == nullptr ? layers_ : adaptable_layers(*model_));
+}
 
 std::vector<nn::NamedTensor> AttachedAdapter::named_parameters() const {
   check_attached(layers_, name_);
@@ -62,6 +80,10 @@ std::vector<nn::NamedTensor> AttachedAdapter::named_parameters() const {
     for (const auto& [parameter, tensor] : layer->adapter(name_)->named_parameters()) {
       out.push_back({path.empty() ? parameter : path + "." + parameter, tensor});
     }
+  }
+  if (const nn::Overlay* own = overlay()) {
+    const nn::StateDict values = own->parameters();
+    out.insert(out.end(), values.begin(), values.end());
   }
   return out;
 }
@@ -83,18 +105,23 @@ Index AttachedAdapter::numel() const {
 }
 
 void AttachedAdapter::set_active(bool on) const {
-  check_attached(layers_, name_);
-  check_changeable(layers_);
+  check();
   for (const auto& [path, layer] : layers_) {
     layer->set_active(name_, on);
+  }
+  if (nn::Overlay* own = overlay()) {
+    own->set_active(on);
   }
 }
 
 void AttachedAdapter::detach() const {
-  check_attached(layers_, name_);
-  check_changeable(layers_);
+  check();
   for (const auto& [path, layer] : layers_) {
     layer->detach(name_);
+  }
+  if (nn::Overlay* own = overlay()) {
+    own->set_active(false);
+    model_->remove_overlay(*own);
   }
 }
 
@@ -106,11 +133,20 @@ AttachedAdapter attach(nn::Module& model, std::shared_ptr<const AdapterMethod> m
   for (const auto& [path, layer] : layers) {
     adapters.push_back(method->make(path, *layer, generator));
   }
+  std::shared_ptr<nn::Overlay> overlay = make_overlay(model, *method, name, layers);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     layers[i].layer->attach(name, std::move(adapters[i]));
   }
+  if (overlay != nullptr) {
+    overlay->set_enabled(layers.front().layer->adapters_enabled());
+    overlay->set_active(true);
+    model.add_overlay(std::move(overlay));
+  }
   model.requires_grad_(false);
-  return AttachedAdapter(name, std::move(method), std::move(layers));
+  for (nn::Overlay* own : overlays_of(model)) {
+    own->mark_trainable();
+  }
+  return AttachedAdapter(name, std::move(method), std::move(layers), model);
 }
 
 void set_adapters_enabled(nn::Module& model, bool on) {
@@ -118,6 +154,9 @@ void set_adapters_enabled(nn::Module& model, bool on) {
   check_changeable(layers);
   for (const auto& [path, layer] : layers) {
     layer->set_adapters_enabled(on);
+  }
+  for (nn::Overlay* overlay : overlays_of(model)) {
+    overlay->set_enabled(on);
   }
 }
 
@@ -163,6 +202,11 @@ ParameterCounts count_parameters(const nn::Module& model) {
           counts.added += tensor.numel();
         }
       }
+    }
+  }
+  for (const nn::Overlay* overlay : overlays_of(model)) {
+    for (const auto& [path, tensor] : overlay->parameters()) {
+      counts.added += tensor.numel();
     }
   }
   counts.total += counts.added;

@@ -9,20 +9,23 @@
 #include "lora/method.hpp"
 #include "lora/target.hpp"
 #include "nn/module.hpp"
+#include "nn/overlay.hpp"
 
 namespace lora {
 
 /// A named adapter on the layers of a model. A handle: the layers own the adapters, and the model must outlive it.
 class AttachedAdapter {
  public:
-  AttachedAdapter(std::string name, std::shared_ptr<const AdapterMethod> method, std::vector<NamedLayer> layers);
+  AttachedAdapter(std::string name, std::shared_ptr<const AdapterMethod> method, std::vector<NamedLayer> layers, nn::Module& model);
 
   const std::string& name() const { return name_; }
   const AdapterMethod& method() const { return *method_; }
   const std::vector<NamedLayer>& layers() const { return layers_; }
-  /// The adapter's tensors: `fc1.lora_A`, `fc1.lora_B`, ..
+  /// The adapter's tensors that train: `fc1.lora_A`, `fc1.lora_B`, .., then its own values of the model's: `fc1.bias`, ..
   std::vector<nn::NamedTensor> named_parameters() const;
   std::vector<Tensor> parameters() const;
+  /// Its own values of the model's parameters and buffers, or null.
+  nn::Overlay* overlay() const;
   /// Number of elements of all its tensors.
   Index numel() const;
   /// Lets it act or not; others are not touched. @throws Error if adapters are merged
@@ -31,16 +34,19 @@ class AttachedAdapter {
   void detach() const;
 
  private:
+  void check() const;
+
   std::string name_;
   std::shared_ptr<const AdapterMethod> method_;
   std::vector<NamedLayer> layers_;
+  nn::Module* model_;
 };
 
 /// Attaches an adapter to every layer that the method's targets name, active, and freezes the model's own parameters (they stay frozen
-/// after detach(); model.requires_grad_(true) thaws them). Each method has an overload for its settings: attach(model, LoraConfig{..},
-/// name).
-/// @throws Error if no layer fits, if the name is taken or not a word of letters, digits, '_' and '-', or if adapters are merged; then
-/// nothing was changed
+/// after detach(); model.requires_grad_(true) thaws them). Biases and modules that the method has its own values of train, and the base's
+/// are back while the adapter is not active or disabled. Each method has an overload for its settings: attach(model, LoraConfig{..}, name).
+/// @throws Error if no layer fits, if another adapter has its own values of the same tensors, if the name is taken or not a word of
+/// letters, digits, '_' and '-', or if adapters are merged; then nothing was changed
 AttachedAdapter attach(nn::Module& model, std::shared_ptr<const AdapterMethod> method, const std::string& name = "default",
                        Generator& generator = default_generator());
 

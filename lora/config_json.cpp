@@ -6,6 +6,9 @@ namespace lora {
 
 namespace {
 
+constexpr const char* kOrder = "#order";
+constexpr const char* kOrdered[] = {"alpha_pattern", "rank_pattern"};
+
 bool is_neutral(const nlohmann::json& value) {
   return value.is_null() || value == false || value == "none" || (value.is_structured() && value.empty());
 }
@@ -51,6 +54,54 @@ void require_neutral(const nlohmann::json& config, std::initializer_list<std::st
     require(at == config.end() || is_neutral(*at), "adapter_config", "'", key, "' is ", at == config.end() ? "" : shown(*at),
             ", which changes the adapter in a way that cannot be read here");
   }
+}
+
+std::string order_key(const std::string& key) { return key + kOrder; }
+
+std::vector<std::string> keys_in_order(const nlohmann::json& config, const std::string& key) {
+  const auto order = config.find(order_key(key));
+  if (order != config.end()) {
+    return order->get<std::vector<std::string>>();
+  }
+  std::vector<std::string> keys;
+  for (const auto& entry : config.at(key).items()) {
+    keys.push_back(entry.key());
+  }
+  return keys;
+}
+
+nlohmann::json parse_config(const std::string& text) {
+  nlohmann::json json = nlohmann::json::parse(text);
+  require(json.is_object(), "adapter_config", "the file must hold a JSON object");
+  const auto as_written = nlohmann::ordered_json::parse(text);
+  for (const char* key : kOrdered) {
+    json.erase(order_key(key));
+    if (json.contains(key) && json[key].is_object()) {
+      nlohmann::json& order = json[order_key(key)] = nlohmann::json::array();
+      for (const auto& entry : as_written[key].items()) {
+        order.push_back(entry.key());
+      }
+    }
+  }
+  return json;
+}
+
+std::string config_text(const nlohmann::json& config) {
+  nlohmann::ordered_json out;
+  for (const auto& entry : config.items()) {
+    const std::string& key = entry.key();
+    if (key.ends_with(kOrder)) {
+      continue;
+    }
+    out[key] = entry.value();
+    if (config.contains(order_key(key))) {
+      out[key] = nlohmann::ordered_json::object();
+      for (const std::string& name : keys_in_order(config, key)) {
+        out[key][name] = entry.value().at(name);
+      }
+    }
+  }
+  return out.dump(2) + "\n";
 }
 
 nlohmann::json write_number(double value) {

@@ -15,12 +15,37 @@ namespace {
 // Beyond the sizes of layers, and small enough that a damaged configuration cannot ask for all memory.
 constexpr Index kMaxRank = 65'536;
 
+void check_rank(const std::string& what, Index r) {
+  require(r >= 1 && r <= kMaxRank, "LoraConfig", what, " must be at least 1 and at most ", kMaxRank, ", got ", r);
+}
+
+void check_alpha(const std::string& what, double alpha) {
+  require(std::isfinite(alpha), "LoraConfig", what, " must be a number, got ", alpha);
+}
+
 void check(const LoraConfig& config) {
-  require(config.r >= 1 && config.r <= kMaxRank, "LoraConfig", "r must be at least 1 and at most ", kMaxRank, ", got ", config.r);
-  require(std::isfinite(config.lora_alpha), "LoraConfig", "lora_alpha must be a number, got ", config.lora_alpha);
+  check_rank("r", config.r);
+  check_alpha("lora_alpha", config.lora_alpha);
+  for (const auto& [key, rank] : config.rank_pattern) {
+    check_rank("rank_pattern of '" + key + "'", rank);
+  }
+  for (const auto& [key, alpha] : config.alpha_pattern) {
+    check_alpha("alpha_pattern of '" + key + "'", alpha);
+  }
   require(config.lora_dropout >= 0.0 && config.lora_dropout < 1.0, "LoraConfig", "lora_dropout must be in [0, 1), got ",
           config.lora_dropout);
   require(!config.target_modules.empty(), "LoraConfig", "target_modules is empty; name layers, or use \"all-linear\"");
+}
+
+/// The value of the first key that fits a path.
+template <class T>
+T first_fit(const std::vector<std::pair<std::string, T>>& pattern, std::string_view path, T otherwise) {
+  for (const auto& [key, value] : pattern) {
+    if (fits_path("(.*\\.)?(" + key + ")", path)) {
+      return value;
+    }
+  }
+  return otherwise;
 }
 
 Tensor initial_a(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator) {
@@ -38,6 +63,13 @@ Tensor initial_a(const nn::AdaptableLayer& layer, const LoraConfig& config, Gene
 double LoraConfig::scaling() const {
   const auto rank = static_cast<double>(r);
   return lora_alpha / (use_rslora ? std::sqrt(rank) : rank);
+}
+
+LoraConfig LoraConfig::at(std::string_view path) const {
+  LoraConfig own = *this;
+  own.r = first_fit(rank_pattern, path, r);
+  own.lora_alpha = first_fit(alpha_pattern, path, lora_alpha);
+  return own;
 }
 
 LoraAdapter::LoraAdapter(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator)
@@ -58,11 +90,12 @@ Tensor LoraAdapter::merged_weight(const nn::AdaptableLayer& layer, const Tensor&
 
 LoraMethod::LoraMethod(LoraConfig config) : config_(std::move(config)) { check(config_); }
 
-std::unique_ptr<nn::Adapter> LoraMethod::make(std::string_view, const nn::AdaptableLayer& layer, Generator& generator) const {
-  if (config_.use_dora) {
-    return std::make_unique<DoraAdapter>(layer, config_, generator);
+std::unique_ptr<nn::Adapter> LoraMethod::make(std::string_view path, const nn::AdaptableLayer& layer, Generator& generator) const {
+  const LoraConfig config = config_.at(path);
+  if (config.use_dora) {
+    return std::make_unique<DoraAdapter>(layer, config, generator);
   }
-  return std::make_unique<LoraAdapter>(layer, config_, generator);
+  return std::make_unique<LoraAdapter>(layer, config, generator);
 }
 
 AttachedAdapter attach(nn::Module& model, const LoraConfig& config, const std::string& name, Generator& generator) {

@@ -2,6 +2,9 @@
 // LoRA: a low-rank change of a frozen weight.
 
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "lora/attach.hpp"
 #include "nn/adapter.hpp"
@@ -25,9 +28,16 @@ struct LoraConfig {
   TargetModules target_modules = "all-linear";
   TargetModules exclude_modules = {};
   LoraInit init_lora_weights = LoraInit::kaiming;
+  /// Ranks and alphas of single layers. A key is a regular expression for a path, or for its end after a point; the first that fits counts.
+  std::vector<std::pair<std::string, Index>> rank_pattern = {};
+  std::vector<std::pair<std::string, double>> alpha_pattern = {};
+  TrainedBias bias = TrainedBias::none;
+  std::vector<std::string> modules_to_save = {};  ///< see AdapterMethod::modules_to_save()
 
   /// s of the formula below.
   double scaling() const;
+  /// The settings of one layer: r and lora_alpha are those that the patterns give it.
+  LoraConfig at(std::string_view path) const;
 };
 
 /// y = W x + b + s B(A(dropout(x))),  s = alpha / r.

@@ -15,6 +15,8 @@ class LoraMethod final : public AdapterMethod {
   std::string_view peft_type() const override { return "LORA"; }
   const TargetModules& target_modules() const override { return config_.target_modules; }
   const TargetModules& exclude_modules() const override { return config_.exclude_modules; }
+  TrainedBias bias() const override { return config_.bias; }
+  const std::vector<std::string>& modules_to_save() const override { return config_.modules_to_save; }
   std::unique_ptr<nn::Adapter> make(std::string_view path, const nn::AdaptableLayer& layer, Generator& generator) const override;
 
  private:

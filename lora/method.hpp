@@ -2,7 +2,9 @@
 // What a method of adaptation is to the code that attaches, counts and saves adapters.
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/rng.hpp"
 #include "lora/target.hpp"
@@ -13,6 +15,13 @@ namespace lora {
 
 class AttachedAdapter;
 
+/// Which of the base's biases an adapter has its own values of.
+enum class TrainedBias {
+  none,
+  lora_only,  ///< those of the layers that it adapts
+  all,        ///< every parameter named `bias`
+};
+
 /// A method with its settings, able to make the adapter of one layer.
 class AdapterMethod {
  public:
@@ -21,6 +30,9 @@ class AdapterMethod {
   virtual std::string_view peft_type() const = 0;
   virtual const TargetModules& target_modules() const = 0;
   virtual const TargetModules& exclude_modules() const = 0;
+  virtual TrainedBias bias() const { return TrainedBias::none; }
+  /// Modules that the adapter has its own values of, parameters and buffers: by path, or its end after a point. They are not adapted.
+  virtual const std::vector<std::string>& modules_to_save() const;
   /// @throws Error naming the layer's path if the settings do not fit it
   virtual std::unique_ptr<nn::Adapter> make(std::string_view path, const nn::AdaptableLayer& layer, Generator& generator) const = 0;
   /// What the method adds to the training of an adapter that it made; null for most. The model must outlive it.

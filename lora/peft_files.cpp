@@ -31,11 +31,17 @@ auto in_file(const std::filesystem::path& file, F&& f) {
 
 nlohmann::json read_json(const std::filesystem::path& file) {
   const std::string text = read_text_file(file);
-  return in_file(file, [&] {
-    nlohmann::json json = nlohmann::json::parse(text);
-    require(json.is_object(), "adapter_config", "the file must hold a JSON object");
-    return json;
-  });
+  return in_file(file, [&] { return parse_config(text); });
+}
+
+/// Where a tensor of the model is in the file: PEFT has the layers that it adapts inside of others.
+std::string file_path(const AttachedAdapter& adapter, const std::string& path) {
+  for (const NamedLayer& layer : adapter.layers()) {
+    if (path == (layer.path.empty() ? "" : layer.path + ".") + "bias") {
+      return (layer.path.empty() ? "" : layer.path + ".") + "base_layer.bias";
+    }
+  }
+  return path;
 }
 
 /// The adapter's tensors by their names in the file, as views of the shape that they have there.
@@ -50,13 +56,18 @@ std::map<std::string, Tensor> tensors_by_key(const AttachedAdapter& adapter) {
                       row.matrices ? flatten(tensor.detach(), 1) : tensor.detach());
     }
   }
+  if (const nn::Overlay* own = adapter.overlay()) {
+    for (const auto& [path, tensor] : own->values()) {
+      tensors.emplace(std::string(kPrefix) + file_path(adapter, path), tensor.detach());
+    }
+  }
   return tensors;
 }
 
-/// The names of the layers where the targets say `all-linear`: a reader may take other layers for all.
+/// The names of the layers where the targets are a word.
 nlohmann::json targets_of(const AttachedAdapter& adapter) {
   const TargetModules& targets = adapter.method().target_modules();
-  if (!targets.all_linear()) {
+  if (!targets.is_word()) {
     return write_targets(targets);
   }
   std::vector<std::string> paths;
@@ -86,10 +97,13 @@ nlohmann::json config_of(const AttachedAdapter& adapter) {
 
 void copy_tensors(const SafetensorsFile& file, const std::map<std::string, Tensor>& own) {
   for (const auto& [key, tensor] : file.tensors) {
+    if (key.find(".original_module.") != std::string::npos || key.find(".modules_to_save.") != std::string::npos) {
+      continue;  // with bias `all` PEFT writes biases of modules_to_save three times: the base's, and its own under two names
+    }
     const auto at = own.find(key);
     require(at != own.end(), "adapter", "key '", key, "' belongs to no adapted layer; are target_modules or the model others?");
-    require(at->second.shape() == tensor.shape() && is_floating(tensor.dtype()), "adapter", "key '", key, "' is ", tensor,
-            ", the layer needs ", at->second);
+    require(at->second.shape() == tensor.shape() && is_floating(tensor.dtype()) == is_floating(at->second.dtype()), "adapter", "key '", key,
+            "' is ", tensor, ", the layer needs ", at->second);
   }
   const NoGrad no_grad;
   for (const auto& [key, tensor] : own) {
@@ -131,7 +145,7 @@ void save_adapter(const AttachedAdapter& adapter, const std::filesystem::path& f
     tensors.emplace_back(key, tensor);
   }
   save_safetensors(folder / kTensorFile, tensors, {{"format", "pt"}});
-  write_file_atomically(folder / kConfigFile, config_of(adapter).dump(2) + "\n");
+  write_file_atomically(folder / kConfigFile, config_text(config_of(adapter)));
 }
 
 std::shared_ptr<const AdapterMethod> read_adapter_config(const std::filesystem::path& folder) {

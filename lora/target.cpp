@@ -2,46 +2,60 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <regex>
-
-#include "nn/linear.hpp"
 
 namespace lora {
 
 namespace {
 
-bool is_suffix(std::string_view path, std::string_view name) {
-  return path == name || (path.size() > name.size() && path.ends_with(name) && path[path.size() - name.size() - 1] == '.');
-}
-
 // Far beyond any choice of layers; the library's recursion over brackets stays within a stack.
 constexpr std::size_t kMaxPattern = 4096;
 
-bool matches_pattern(std::string_view path, const std::string& pattern) {
-  require(pattern.size() <= kMaxPattern, "attach", "a regular expression of target_modules or exclude_modules has ", pattern.size(),
-          " characters, at most ", kMaxPattern, " are read");
-  try {
-    return std::regex_match(path.begin(), path.end(), std::regex(pattern));
-  } catch (const std::regex_error& error) {
-    fail("attach", "'", pattern, "' is not a regular expression: ", error.what(), "; see target_modules and exclude_modules");
-  }
+/// The words, and the axes that weights of such layers have; 0 for any.
+struct Word {
+  std::string_view text;
+  int axes;
+};
+
+constexpr Word kWords[] = {{"all", 0}, {"all-conv", 4}, {"all-linear", 2}};
+
+const Word* word_of(std::string_view pattern) {
+  const auto same = [pattern](const Word& word) {
+    return std::equal(pattern.begin(), pattern.end(), word.text.begin(), word.text.end(),
+                      [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
+  };
+  const auto at = std::find_if(std::begin(kWords), std::end(kWords), same);
+  return at == std::end(kWords) ? nullptr : at;
 }
 
 }  // namespace
 
-bool TargetModules::all_linear() const {
-  return std::equal(pattern_.begin(), pattern_.end(), kAllLinear.begin(), kAllLinear.end(),
-                    [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
+bool is_name_of(std::string_view name, std::string_view path) {
+  return path == name || (path.size() > name.size() && path.ends_with(name) && path[path.size() - name.size() - 1] == '.');
 }
 
+bool fits_path(const std::string& pattern, std::string_view path) {
+  require(pattern.size() <= kMaxPattern, "attach", "a regular expression (target_modules, exclude_modules, a pattern of ranks) has ",
+          pattern.size(), " characters, at most ", kMaxPattern, " are read");
+  try {
+    return std::regex_match(path.begin(), path.end(), std::regex(pattern));
+  } catch (const std::regex_error& error) {
+    fail("attach", "'", pattern, "' is not a regular expression: ", error.what(),
+         "; see target_modules, exclude_modules and the patterns of ranks");
+  }
+}
+
+bool TargetModules::is_word() const { return word_of(pattern_) != nullptr; }
+
 bool TargetModules::matches(std::string_view path, const nn::AdaptableLayer& layer) const {
-  if (all_linear()) {
-    return dynamic_cast<const nn::Linear*>(&layer) != nullptr;
+  if (const Word* word = word_of(pattern_)) {
+    return word->axes == 0 || layer.weight_shape().ndim() == word->axes;
   }
   if (!pattern_.empty()) {
-    return matches_pattern(path, pattern_);
+    return fits_path(pattern_, path);
   }
-  return std::any_of(names_.begin(), names_.end(), [&](const std::string& name) { return is_suffix(path, name); });
+  return std::any_of(names_.begin(), names_.end(), [&](const std::string& name) { return is_name_of(name, path); });
 }
 
 std::vector<NamedLayer> adaptable_layers(nn::Module& model) {

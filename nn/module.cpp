@@ -163,6 +163,12 @@ void Module::load_state_dict(const StateDict& state) {
   }
 }
 
+void Module::add_overlay(std::shared_ptr<Overlay> overlay) { overlays_.push_back(std::move(overlay)); }
+
+void Module::remove_overlay(const Overlay& overlay) {
+  std::erase_if(overlays_, [&](const std::shared_ptr<Overlay>& own) { return own.get() == &overlay; });
+}
+
 void Module::train(bool on) {
   for (const auto& [path, module] : named_modules()) {
     module->training_ = on;

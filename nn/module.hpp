@@ -1,6 +1,7 @@
 #pragma once
 // The base of layers and models: named parameters, buffers and children.
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,8 @@ struct NamedTensor {
 };
 
 using StateDict = std::vector<NamedTensor>;
+
+class Overlay;
 
 /// A layer or model. Members register themselves in their constructor (`param`, `buffer`, `child`); addresses stay, so no copy and no move.
 class Module {
@@ -53,6 +56,11 @@ class Module {
   void train(bool on = true);
   void eval() { train(false); }
   bool training() const { return training_; }
+  /// What adapters have in the place of this model's own values (nn/overlay.hpp): kept by the model that they were attached to.
+  const std::vector<std::shared_ptr<Overlay>>& overlays() const { return overlays_; }
+  void add_overlay(std::shared_ptr<Overlay> overlay);
+  void remove_overlay(const Overlay& overlay);
+
   /// Drops all gradients.
   void zero_grad();
   /// Sets requires_grad of all parameters.
@@ -80,6 +88,7 @@ class Module {
 
   std::vector<NamedTensor> parameters_, buffers_;
   std::vector<std::pair<std::string, Module*>> children_;
+  std::vector<std::shared_ptr<Overlay>> overlays_;
   bool training_ = true;
 };
 

@@ -42,7 +42,7 @@ void hold_frozen_statistics(Module& model) {
   const bool frozen_model = !all.empty() && !any_trainable(all);
   for (const auto& [path, module] : model.named_modules()) {
     const std::vector<Tensor> own = module->parameters();
-    if (dynamic_cast<BatchNorm2d*>(module) != nullptr && (own.empty() ? frozen_model : !any_trainable(own))) {
+    if (dynamic_cast<BatchNorm2d*>(module) != nullptr && (own.empty() ? frozen_model : !own.front().requires_grad())) {
       module->eval();
     }
   }

@@ -42,9 +42,9 @@ class RunningStatistics {
   std::vector<StatisticsUpdate> updates_;
 };
 
-/// Puts batch normalisations whose weight and bias are frozen into evaluation mode; one without them counts as frozen with a model
-/// whose own parameters all are. They then normalise by the running statistics and move none: with its adapters disabled, a
-/// tuned model is its base.
+/// Puts batch normalisations whose weight is frozen into evaluation mode (an adapter may train biases alone); one without weight counts as
+/// frozen with a model whose own parameters all are. They then normalise by the running statistics and move none: with its adapters
+/// disabled, a tuned model is its base.
 void hold_frozen_statistics(Module& model);
 
 }  // namespace lora::nn

@@ -113,6 +113,9 @@ TEST_CASE("target: layers are chosen by PEFT's rules", "[lora]") {
       {"fc1|fc2", {}, {"fc1", "fc2"}},
       {"f|fc|fc1", {}, {"fc1"}},  // a shorter alternative first does not hide the whole
       {"all-linear", {}, kPaths},
+      {"all", {}, kPaths},
+      {"All", {"fc1", "fc2"}, {"xfc1", "head.fc", "fc1.fc"}},
+      {"all-conv", {}, {}},
       {"ALL-linear", {}, kPaths},  // PEFT takes the word in any case
       // what is excluded goes first
       {{"fc1"}, {"fc1"}, {}},

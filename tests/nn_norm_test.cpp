@@ -303,7 +303,13 @@ TEST_CASE("trainer: statistics of a frozen model stay, and those of a trained pa
   CHECK_FALSE(moved([](Network& model) { attach(model, LoraConfig{}); }));
   CHECK(moved([](Network& model) {
     attach(model, LoraConfig{});
-    named(model, "bn.bias").requires_grad_(true);
+    named(model, "bn.weight").requires_grad_(true);
+  }));
+
+  CHECK_FALSE(moved([](Network& model) {  // its bias alone, as with bias = all
+    LoraConfig config;
+    config.bias = TrainedBias::all;
+    attach(model, config);
   }));
 
   const auto in_training = [](bool affine, bool frozen) {
