@@ -28,7 +28,7 @@ def accuracy(run_):
 
 
 def validation(run_):
-    return max((epoch["val_accuracy"] for epoch in run_["epochs"]), default=float("nan"))
+    return next((row["val_accuracy"] for row in run_["epochs"] if row["epoch"] == run_["best_epoch"]), float("nan"))
 
 
 def line(runs, lora):
