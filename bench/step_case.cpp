@@ -7,10 +7,12 @@
 #include "core/ops/loss.hpp"
 #include "core/ops/random.hpp"
 #include "lora/lora.hpp"
+#include "lora/quantize_weights.hpp"
 #include "models/cnn.hpp"
 #include "models/mlp.hpp"
 #include "models/resnet.hpp"
 #include "models/vgg.hpp"
+#include "nn/linear.hpp"
 #include "nn/optim/adam.hpp"
 
 namespace lora::bench {
@@ -36,10 +38,7 @@ constexpr ModelRow kModels[] = {
 };
 
 constexpr const char* kKinds[] = {
-    "base",
-    "lora",
-    "dora",
-    "eval",
+    "base", "lora", "dora", "qlora", "eval",
 };
 
 std::unique_ptr<nn::Module> make_model(const std::string& name) {
@@ -49,6 +48,20 @@ std::unique_ptr<nn::Module> make_model(const std::string& name) {
     }
   }
   fail("bench_step", "there is no model '", name, "'");
+}
+
+/// As the peer has it: NF4 where blocks of 64 fill the rows of a linear layer, convolutions dense.
+void quantize_linear_layers(nn::Module& model) {
+  std::vector<std::string> paths;
+  for (const NamedLayer& layer : adaptable_layers(model)) {
+    const auto* linear = dynamic_cast<const nn::Linear*>(layer.layer);
+    if (linear != nullptr && linear->in_features() % 64 == 0) {
+      paths.push_back(layer.path);
+    }
+  }
+  QuantizationConfig config;
+  config.target_modules = TargetModules(paths);
+  quantize_weights(model, config);
 }
 
 Tensor random_labels(Index n) {
@@ -103,7 +116,10 @@ Step make_step(const StepCase& c) {
   s->model = make_model(c.model);
   s->x = randn({c.batch, 1, 28, 28});
   s->y = random_labels(c.batch);
-  if (c.kind == "lora" || c.kind == "dora") {
+  if (c.kind == "qlora") {
+    quantize_linear_layers(*s->model);
+  }
+  if (c.kind != "base" && c.kind != "eval") {
     LoraConfig config;
     config.use_dora = c.kind == "dora";
     config.r = c.rank;

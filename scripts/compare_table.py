@@ -28,13 +28,13 @@ def accuracy(run_):
 
 
 def validation(run_):
-    return max((epoch["val_accuracy"] for epoch in run_["epochs"]), default=float("nan"))
+    return next((row["val_accuracy"] for row in run_["epochs"] if row["epoch"] == run_["best_epoch"]), float("nan"))
 
 
 def line(runs, lora):
     """One method: a run for each seed."""
     values = [accuracy(run_) for run_ in runs]
-    behind = "" if lora is None or runs[0]["adapter"] in ("none", "lora") else f"{statistics.mean(values) - lora:+.2f}"
+    behind = "" if lora is None or runs[0]["adapter"] in ("none", "lora") else f"{statistics.mean(values) - lora:+.2f}".replace("-0.00", "+0.00")
     frozen = statistics.mean(run_["weight_bytes"] - 4 * run_["parameters"]["added"] for run_ in runs)
     return " | ".join(["| " + runs[0]["name"], f"{runs[0]['parameters']['trainable']:,}", f"{statistics.mean(map(validation, runs)):.2f}",
                        f"{statistics.mean(values):.2f}", behind, f"{min(values):.2f} - {max(values):.2f}",

@@ -80,9 +80,10 @@ TEST_CASE("app: finetune writes results, log, weights, adapters and a report tha
 TEST_CASE("app: finetune mends its digits, and replaying others keeps them", "[app]") {
   const Lab lab;
   const Json runs = lab.runs("out", {"--epochs", "5", "--lr", "0.003"});
-  const auto accuracy = [&](std::size_t run, std::size_t row) { return runs[run]["test"][row]["accuracy"].get<double>(); };
-  CHECK(accuracy(1, 0) > accuracy(1, 1));
-  CHECK(accuracy(2, 2) > accuracy(1, 2));
+  const auto loss = [&](std::size_t run, std::size_t row) { return runs[run]["test"][row]["loss"].get<double>(); };
+  CHECK(loss(1, 0) < loss(1, 1));
+  CHECK(loss(2, 0) < loss(2, 1));
+  CHECK(loss(2, 2) < loss(1, 2));
   for (std::size_t i = 1; i < 3; ++i) {
     for (std::size_t set = 0; set < 3; ++set) {
       CHECK(runs[i]["test"][2 * set + 1]["loss"] == runs[0]["test"][set]["loss"]);
@@ -107,17 +108,17 @@ TEST_CASE("app: finetune gives the same bits for any number of threads, and inte
   check_same(lab, "whole", "cut");
 }
 
-TEST_CASE("app: finetune stops where validation gets no better, and the learning rate has fallen there", "[app]") {
+TEST_CASE("app: finetune trains a base until validation gets no better, at one learning rate", "[app]") {
   const Lab lab;
   const Json base = lab.runs("out", {"--epochs", "60", "--lr", "0.03", "--keep-others", "0"})[0];
   CHECK(base["stopped_early"] == true);
-  CHECK(base["epochs"].back()["lr"] < base["epochs"].front()["lr"]);
+  CHECK(base["epochs"].back()["lr"] == base["epochs"].front()["lr"]);
 }
 
 TEST_CASE("app: finetune with options at their limits", "[app]") {
   const Lab lab;
   CHECK(lab.runs("out", {"--digits", "0-9", "--keep-others", "1"})[1]["test"].size() == 2);
-  CHECK(lab.runs("out", {"--epochs", "0"})[2]["epochs"].empty());
+  CHECK(lab.runs("out", {"--epochs", "0", "--tune-epochs", "0"})[2]["epochs"].empty());
   CHECK(lab.runs("out", {"--digits", "4", "--limit", "100", "--batch-size", "100000"}).size() == 3);
 }
 
@@ -128,7 +129,7 @@ TEST_CASE("app: a sweep of finetune has a run for each rank and learning rate", 
   CHECK(runs[2]["name"] == "lora-r1-lr-0.001");
   CHECK(runs[5]["name"] == "lora-r4-lr-0.01");
   CHECK(runs[5]["alpha"] == 4);
-  CHECK(runs[5]["epochs"][0]["lr"] == 1e-2);
+  CHECK(runs[5]["epochs"][0]["lr"].get<double>() == Approx(10 * runs[4]["epochs"][0]["lr"].get<double>()));
   CHECK_THAT(lab.text("out/report.html"), Contains("Sweep"));
 }
 
@@ -205,7 +206,7 @@ TEST_CASE("app: the loss that holds the base adds its divergence on other digits
   lora::set_adapters_enabled(model, true);
   for (const lora::Tensor& tensor : model.trainable_parameters()) {
     const lora::NoGrad no_grad;
-    lora::Tensor(tensor).copy_(lora::randn(tensor.shape()) * 0.1);
+    lora::Tensor(tensor).copy_(lora::randn(tensor.shape()) * 0.3);
   }
   const std::vector<float> after = model(x).to_vector<float>();
   double expected = 0;

@@ -9,6 +9,7 @@
 #include "apps/mnist_lora/console.hpp"
 #include "apps/mnist_lora/device.hpp"
 #include "apps/mnist_lora/digits.hpp"
+#include "apps/mnist_lora/finetune.hpp"
 #include "apps/mnist_lora/finished.hpp"
 #include "apps/mnist_lora/interrupt.hpp"
 #include "apps/mnist_lora/report_tables.hpp"
@@ -38,6 +39,14 @@ Options options_of(const DemoOptions& demo, std::int64_t limit) {
   return options;
 }
 
+/// Tuned on the digits alone, and with a part of the others kept.
+FinetuneOptions finetune_options(const DemoOptions& demo) {
+  auto options = options_of<FinetuneOptions>(demo, kDemoLimit);
+  options.keep_others = {0, 0.1};
+  options.tune_epochs = std::min(options.tune_epochs, options.common.epochs);
+  return options;
+}
+
 struct Row {
   const char* name;  ///< of the command, and of the folder
   FinishedExperiment (*run)(const DemoOptions& options);
@@ -46,6 +55,7 @@ struct Row {
 constexpr Row kExperiments[] = {
     {"digits", [](const DemoOptions& o) { return digits_experiment(options_of<DigitsOptions>(o, 0)); }},
     {"compare", [](const DemoOptions& o) { return compare_experiment(options_of<CompareOptions>(o, kDemoLimit)); }},
+    {"finetune", [](const DemoOptions& o) { return finetune_experiment(finetune_options(o)); }},
 };
 
 /// Those that were not begun start now, the others are resumed.
@@ -91,8 +101,7 @@ std::string limits_of(const DemoOptions& options) {
 Report report_of(const DemoOptions& options, const Results& all) {
   Report report;
   report.title = "Experiments with adapters";
-  report.summary =
-      "Each experiment has a section of its own. So that they take minutes, " + limits_of(options) + ".";
+  report.summary = "Each experiment has a section of its own. So that they take minutes, " + limits_of(options) + ".";
   report.key_numbers = {{std::to_string(std::size(kExperiments)), "experiments"},
                         {std::to_string(all.runs.size()), "runs trained and tested"},
                         {duration(all.seconds), "for all of them"},

@@ -100,9 +100,8 @@ std::vector<KeyNumber> key_numbers(const Results& shown, const Results& results,
 Figure errors_figure(const Run& run, const FinetuneStory& story) {
   const TestRow* off = find_test(run, "0-9", false);
   const TestRow* on = find_test(run, "0-9", true);
-  Figure figure =
-      error_bars({{"adapter disabled", off != nullptr ? *off : TestRow()}, {run.name + " enabled", on != nullptr ? *on : TestRow()}},
-                 others_of(story).empty() ? "" : story.tuned);
+  Figure figure = error_bars({{"disabled", off != nullptr ? *off : TestRow()}, {"enabled", on != nullptr ? *on : TestRow()}},
+                             others_of(story).empty() ? "" : story.tuned);
   figure.name = "errors_by_digit_" + run.name;
   figure.title = "Errors by digit, " + run.name;
   figure.caption = "Wrong test images of each digit with " + run.name + " disabled and enabled. The digits that were tuned are shaded.";
@@ -176,6 +175,9 @@ Report finetune_report(const Results& results, const FinetuneStory& story) {
   report.summary = summary_of(shown, story);
   report.key_numbers = key_numbers(shown, results, story);
   report.results = {enabled_table(shown, story), runs_table(shown, story.tuned, {}), story.layers};
+  if (std::any_of(story.plans.begin(), story.plans.end(), [](const RunPlan& plan) { return plan.keep_others > 0; })) {
+    report.results[1].note += " Runs that keep other digits are validated on all.";
+  }
   report.details = {cost_table(results)};
   if (shown.runs.size() < results.runs.size()) {
     report.results.push_back(sweep_table(sweep_of(results, story), story.tuned));

@@ -95,8 +95,8 @@ Figure learning_curves(const Results& results) {
   figure.data = curve_data(runs);
   const double top = figure.height - 100;
   const std::string panel_end = "unset label\n";
-  figure.script = "set multiplot\n" + epoch_axis(runs, 10) + place_axes(figure, {64, 64, 360, top}) + axis_name(figure, 212, "Epoch") +
-                  text_at(at_pixel(figure, 64, top + 18), "Training loss", kPanelLook) + log_axis(epoch_range(runs, &EpochRow::loss)) +
+  figure.script = "set multiplot\n" + epoch_axis(runs, 10) + place_axes(figure, {74, 64, 364, top}) + axis_name(figure, 219, "Epoch") +
+                  text_at(at_pixel(figure, 74, top + 18), "Training loss", kPanelLook) + log_axis(epoch_range(runs, &EpochRow::loss)) +
                   curves(runs, 2, false) + panel_end + "unset logscale\nset ytics autofreq\n" + place_axes(figure, {424, 64, 720, top}) +
                   axis_name(figure, 572, "Epoch") + text_at(at_pixel(figure, 424, top + 18), "Validation accuracy, %", kPanelLook) +
                   percent_axis(epoch_range(runs, &EpochRow::val_accuracy)) + "set key at " + at_pixel(figure, 738, top + 6) +

@@ -11,7 +11,7 @@ namespace {
 
 // Pixels. Panels stand in rows of two.
 constexpr std::size_t kColumns = 2;
-constexpr double kLeft = 66, kWidth = 332, kGap = 114, kHeight = 150, kRowHeight = 218, kTop = 116;
+constexpr double kLeft = 76, kWidth = 326, kGap = 116, kHeight = 150, kRowHeight = 218, kTop = 116;
 
 std::string block(std::size_t i) { return "$own" + std::to_string(i); }
 

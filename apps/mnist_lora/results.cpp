@@ -34,6 +34,9 @@ std::uint64_t frozen_bytes(const Run& run) { return run.weight_bytes - 4 * stati
 double best_val_accuracy(const Run& run) {
   double best = std::numeric_limits<double>::quiet_NaN();
   for (const EpochRow& row : run.epochs) {
+    if (row.epoch == run.best_epoch) {  // not always the highest: epochs before ranks were settled do not count
+      return row.val_accuracy;
+    }
     best = row.val_accuracy <= best ? best : row.val_accuracy;
   }
   return best;

@@ -12,12 +12,8 @@ using Check = std::function<void(Case&)>;
 
 const Check& check_of(const Json& kind) {
   static const std::map<std::string, Check> checks{
-      {"adalora", check_adalora},
-      {"adapter", check_adapter},
-      {"op", check_op},
-      {"optimizer", check_optimizer},
-      {"quant", check_quant},
-      {"scheduler", check_scheduler},
+      {"adalora", check_adalora},     {"adapter", check_adapter}, {"op", check_op},
+      {"optimizer", check_optimizer}, {"quant", check_quant},     {"scheduler", check_scheduler},
   };
   const auto at = checks.find(kind.is_string() ? kind.get<std::string>() : "");
   require(at != checks.end(), "golden", "unknown kind of case: ", kind.dump());
