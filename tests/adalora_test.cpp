@@ -33,30 +33,9 @@ AdaLoraConfig config_for(Index total_step, Index init_r = 4, Index target_r = 2)
   return config;
 }
 
-/// An adapter in training on a model of tests/support/ranked_models.hpp.
-struct Training {
-  std::unique_ptr<nn::Module> model;
-  AttachedAdapter adapter;
-  std::unique_ptr<nn::TrainingTerm> term;
-  Tensor x, y;
-
-  Training(const RankedModel& row, const AdaLoraConfig& config)
-      : model(row.make()), adapter(attach(*model, config)), term(adapter.method().training(adapter)), x(row.x()), y(row.y()) {}
+struct Training : RankedTraining {
+  using RankedTraining::RankedTraining;
   AdaLoraAllocator& allocator() const { return dynamic_cast<AdaLoraAllocator&>(*term); }
-
-  /// @param after  called after each step with its number
-  void run(
-      Index steps, const std::function<void(Index)>& after = [](Index) {}) const {
-    optim::AdamW optimizer(model->trainable_parameters(), {.lr = 0.02});
-    for (Index step = 0; step < steps; ++step) {
-      optimizer.zero_grad();
-      (cross_entropy((*model)(x), y) + term->loss()).backward();
-      optimizer.step();
-      term->after_step();
-      after(step);
-    }
-  }
-  Tensor logits() const { return (*model)(x).detach(); }
 };
 
 Index total(const AdaLoraAllocator& allocator) {

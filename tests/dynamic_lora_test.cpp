@@ -33,32 +33,11 @@ DynamicLoraConfig config_for(Index total_step, Index start_r = 4, Index r = 2) {
   return config;
 }
 
-/// An adapter in training on a model of tests/support/ranked_models.hpp.
-struct Training {
-  std::unique_ptr<nn::Module> model;
-  AttachedAdapter adapter;
-  std::unique_ptr<nn::TrainingTerm> term;
-  Tensor x, y;
-
-  Training(const RankedModel& row, const DynamicLoraConfig& config)
-      : model(row.make()), adapter(attach(*model, config)), term(adapter.method().training(adapter)), x(row.x()), y(row.y()) {}
+struct Training : RankedTraining {
+  using RankedTraining::RankedTraining;
   DynamicAllocator& allocator() const { return dynamic_cast<DynamicAllocator&>(*term); }
   const GatedAdapter& gated(std::size_t layer) const {
     return dynamic_cast<const GatedAdapter&>(*adapter.layers()[layer].layer->adapter("default"));
-  }
-  Tensor logits() const { return (*model)(x).detach(); }
-
-  void run(
-      Index steps, const std::function<void(Index)>& after = [](Index) {}) const {
-    optim::AdamW optimizer(model->trainable_parameters(), {.lr = 0.02});
-    for (Index step = 0; step < steps; ++step) {
-      optimizer.zero_grad();
-      const Tensor loss = cross_entropy((*model)(x), y), more = term->loss();
-      (more.defined() ? loss + more : loss).backward();
-      optimizer.step();
-      term->after_step();
-      after(step);
-    }
   }
 };
 

@@ -1,15 +1,20 @@
 #pragma once
-// Small classifiers of Linear and Conv2d layers whose ranks tests allocate.
+// Small classifiers of Linear and Conv2d layers whose ranks tests allocate, and their training.
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/ops/loss.hpp"
+#include "core/ops/pointwise.hpp"
 #include "core/ops/random.hpp"
+#include "lora/attach.hpp"
 #include "nn/conv2d.hpp"
 #include "nn/layers.hpp"
 #include "nn/linear.hpp"
+#include "nn/optim/adam.hpp"
+#include "nn/training_term.hpp"
 
 namespace lora::test {
 
@@ -48,5 +53,32 @@ inline std::vector<RankedModel> ranked_models() {
           {"Conv2d", [convolutions] { return convolutions(1); }, {12, 2, 5, 6}},
           {"grouped Conv2d", [convolutions] { return convolutions(2); }, {12, 2, 5, 6}}};
 }
+
+/// An adapter in training on one of these models.
+struct RankedTraining {
+  std::unique_ptr<nn::Module> model;
+  AttachedAdapter adapter;
+  std::unique_ptr<nn::TrainingTerm> term;
+  Tensor x, y;
+
+  template <class Config>
+  RankedTraining(const RankedModel& row, const Config& config)
+      : model(row.make()), adapter(attach(*model, config)), term(adapter.method().training(adapter)), x(row.x()), y(row.y()) {}
+
+  /// @param after  called after each step with its number
+  void run(
+      Index steps, const std::function<void(Index)>& after = [](Index) {}) const {
+    optim::AdamW optimizer(model->trainable_parameters(), {.lr = 0.02});
+    for (Index step = 0; step < steps; ++step) {
+      optimizer.zero_grad();
+      const Tensor loss = cross_entropy((*model)(x), y), more = term->loss();
+      (more.defined() ? loss + more : loss).backward();
+      optimizer.step();
+      term->after_step();
+      after(step);
+    }
+  }
+  Tensor logits() const { return (*model)(x).detach(); }
+};
 
 }  // namespace lora::test
