@@ -120,7 +120,7 @@ void Tensor::check_in_place(const char* op) const {
 Tensor& Tensor::fill_(double value) {
   check_in_place("fill_");
   storage()->bump_version();
-  kernels::table(device()).fill({device()}, value, mutable_view());
+  kernels::table(device()).fill(kernels::context(device()), value, mutable_view());
   return *this;
 }
 
@@ -137,7 +137,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
     from = clone(from);  // the kernel must not read what it writes
   }
   storage()->bump_version();
-  kernels::table(device()).copy({device()}, from.view(), mutable_view());
+  kernels::table(device()).copy(kernels::context(device()), from.view(), mutable_view());
   return *this;
 }
 

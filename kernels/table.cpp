@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "kernels/cpu/isa.hpp"
+#include "kernels/device_tables.hpp"
 
 namespace lora::kernels {
 
@@ -90,9 +91,13 @@ std::string_view cpu_isa() {
 }
 
 const KernelTable& table(const Device& device) {
-  require(device.type == DeviceType::cpu, "kernels", device, ": this build of lora_core has no CUDA kernels; use cpu");
+  if (device.type == DeviceType::cuda) {
+    return cuda_table();
+  }
   static const KernelTable& cpu = *cpu_table(cpu_isa());
   return cpu;
 }
+
+Context context(const Device& device) { return {device, device.type == DeviceType::cuda ? cuda_stream() : nullptr}; }
 
 }  // namespace lora::kernels

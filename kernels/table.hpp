@@ -85,4 +85,7 @@ struct KernelTable {
 /// @throws Error if this build has no kernels for the device
 const KernelTable& table(const Device& device);
 
+/// The device with the stream that its kernels run on.
+Context context(const Device& device);
+
 }  // namespace lora::kernels

@@ -10,7 +10,7 @@ namespace lora::detail {
 
 inline const kernels::KernelTable& kernels_of(const Tensor& x) { return kernels::table(x.device()); }
 
-inline kernels::Context context_of(const Tensor& x) { return {x.device()}; }
+inline kernels::Context context_of(const Tensor& x) { return kernels::context(x.device()); }
 
 /// The operands of a kernel must be on one device.
 inline void require_same_device(std::string_view op, const Tensor& a, const Tensor& b) {

@@ -1,0 +1,18 @@
+#include "kernels/cuda/kernels.hpp"
+#include "kernels/device_tables.hpp"
+
+namespace lora::kernels {
+
+namespace {
+
+const KernelTable kCudaTable{
+#define KERNEL(name, parameters) &cuda::name,
+#include "kernels/kernels.def"
+#undef KERNEL
+};
+
+}  // namespace
+
+const KernelTable& cuda_table() { return kCudaTable; }
+
+}  // namespace lora::kernels
