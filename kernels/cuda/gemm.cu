@@ -3,33 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cuda/gemm_bf16.hpp"
+#include "kernels/cuda/gemm_product.hpp"
 #include "kernels/cuda/gemm_tile.hpp"
 #include "kernels/cuda/launch.hpp"
 
 namespace lora::kernels::cuda {
 
 namespace {
-
-/// A batch of matrices: element (i, j) of matrix s is data[s * batch + i * row + j * column].
-template <class T>
-struct Matrices {
-  T* data;
-  Index batch, row, column;
-
-  Matrices transposed() const { return {data, batch, column, row}; }
-};
-
-/// c = alpha a b + addend, addend null for 0.
-template <class T>
-struct Product {
-  Index batch, m, n, k;
-  Compute<T> alpha;
-  Matrices<const T> a, b, addend;
-  Matrices<T> c;
-
-  /// The same product of the transposes.
-  Product transposed() const { return {batch, n, m, k, alpha, b.transposed(), a.transposed(), addend.transposed(), c.transposed()}; }
-};
 
 template <class T, class Shape>
 __global__ void __launch_bounds__(kThreads, kResidentBlocks<T>) gemm_kernel(Product<T> g, Index rows, Index columns) {
@@ -70,9 +51,12 @@ void multiply(const Context& context, const Product<T>& g) {
   }
 }
 
-template <class T, class V>
-Matrices<T> matrices(const V& v) {
-  return {v.template ptr<std::remove_const_t<T>>(), v.strides[0], v.strides[1], v.strides[2]};
+/// The product that the views mean.
+template <class T, class C>
+Product<T, C> product_of(double alpha, const ConstView& a, const ConstView& b, const ConstView* addend, const View& c) {
+  const auto add = addend != nullptr ? matrices<const C>(*addend) : Matrices<const C>{};
+  return {c.shape[0],           c.shape[1],           c.shape[2], a.shape[2],    static_cast<Compute<T>>(alpha),
+          matrices<const T>(a), matrices<const T>(b), add,        matrices<C>(c)};
 }
 
 }  // namespace
@@ -81,11 +65,11 @@ void gemm(const Context& context, double alpha, const ConstView& a, const ConstV
   if (c.numel() == 0) {
     return;
   }
-  visit_real(c.dtype, [&]<class T>(Tag<T>) {
-    const auto add = addend != nullptr ? matrices<const T>(*addend) : Matrices<const T>{};
-    multiply(context, Product<T>{c.shape[0], c.shape[1], c.shape[2], a.shape[2], static_cast<T>(alpha), matrices<const T>(a),
-                                 matrices<const T>(b), add, matrices<T>(c)});
-  });
+  if (a.dtype == DType::bf16) {
+    return c.dtype == DType::bf16 ? multiply_bf16(context, product_of<bf16, bf16>(alpha, a, b, addend, c))
+                                  : multiply_bf16(context, product_of<bf16, float>(alpha, a, b, addend, c));
+  }
+  visit_real(c.dtype, [&]<class T>(Tag<T>) { multiply(context, product_of<T, T>(alpha, a, b, addend, c)); });
 }
 
 }  // namespace lora::kernels::cuda
