@@ -1,0 +1,97 @@
+#include "kernels/emulator/fiber.hpp"
+
+#include <sys/mman.h>
+
+#include <boost/context/detail/fcontext.hpp>
+
+#include "core/base/error.hpp"
+#include "kernels/emulator/sanitizers.hpp"
+
+namespace lora::simt {
+
+namespace {
+
+using boost::context::detail::jump_fcontext;
+using boost::context::detail::make_fcontext;
+using boost::context::detail::transfer_t;
+
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kStackBytes = (kAsan || kTsan ? 256u : 64u) << 10;  // sanitized frames are several times as large
+constexpr std::size_t kColour = 192, kColours = kPage / kColour;
+
+}  // namespace
+
+/// Handed from the fiber that is left to the one that runs.
+struct Fiber::Arrival {
+  Fiber *from, *to;
+};
+
+Fiber::Fiber(std::size_t number) {
+  void* const memory = mmap(nullptr, kStackBytes + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  require(memory != MAP_FAILED, "emulator", "no memory for the stack of fiber ", number, "; run with fewer threads");
+  mapped_ = static_cast<std::byte*>(memory);
+  mprotect(mapped_, kPage, PROT_NONE);  // an overflow ends the program here and not in a neighbour's stack
+  base_ = mapped_ + kPage;
+  size_ = kStackBytes + kPage - number % kColours * kColour;
+#ifdef LORA_SIMT_TSAN
+  tsan_ = __tsan_create_fiber(0);
+#endif
+}
+
+Fiber::~Fiber() {
+  if (mapped_ == nullptr) {
+    return;
+  }
+#ifdef LORA_SIMT_TSAN
+  __tsan_destroy_fiber(tsan_);
+#endif
+  unpoison(mapped_ + kPage, kStackBytes + kPage);
+  munmap(mapped_, kStackBytes + 2 * kPage);
+}
+
+void Fiber::prepare(void (*entry)()) {
+  unpoison(mapped_ + kPage, kStackBytes + kPage);  // frames that were abandoned left their redzones
+  entry_ = entry;
+  fake_stack_ = nullptr;
+  context_ = make_fcontext(mapped_ + kPage + size_, size_, start<transfer_t>);
+}
+
+void Fiber::adopt() {
+#ifdef LORA_SIMT_TSAN
+  tsan_ = __tsan_get_current_fiber();
+#endif
+}
+
+void Fiber::switch_to(Fiber& next, [[maybe_unused]] bool for_good) {
+  Arrival arrival{this, &next};
+#ifdef LORA_SIMT_ASAN
+  __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_stack_, next.base_, next.size_);
+#endif
+#ifdef LORA_SIMT_TSAN
+  __tsan_switch_to_fiber(next.tsan_, __tsan_switch_to_fiber_no_sync);
+#endif
+  const transfer_t transfer = jump_fcontext(next.context_, &arrival);
+  arrive(transfer.fctx, *static_cast<Arrival*>(transfer.data));
+}
+
+void Fiber::arrive(void* from_context, const Arrival& arrival) {
+  arrival.from->context_ = from_context;
+#ifdef LORA_SIMT_ASAN
+  const void* base = nullptr;
+  std::size_t size = 0;
+  __sanitizer_finish_switch_fiber(arrival.to->fake_stack_, &base, &size);
+  if (arrival.from->mapped_ == nullptr) {
+    arrival.from->base_ = base;
+    arrival.from->size_ = size;
+  }
+#endif
+}
+
+template <class Transfer>
+void Fiber::start(Transfer transfer) {
+  const Arrival arrival = *static_cast<Arrival*>(transfer.data);
+  arrive(transfer.fctx, arrival);
+  arrival.to->entry_();
+}
+
+}  // namespace lora::simt
