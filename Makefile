@@ -4,6 +4,9 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 OUT ?= out/demo
 VERIFY := all_verify_interface_header_sets
+# LORA_CUDA=EMULATED with debug, asan, clang or tsan builds the CUDA kernels into it, run by the emulator.
+cuda_option = $(if $(LORA_CUDA),-DLORA_CUDA=$(LORA_CUDA))
+with_emulator = $(if $(filter EMULATED,$(LORA_CUDA)),scripts/setup.sh packages-emulator.txt)
 # Under the thread sanitizer only the tests that use threads run; the others would say nothing and take long.
 TSAN_TAGS := [threads],[determinism],[trainer]
 
@@ -17,6 +20,8 @@ help:
 	@echo 'make demo              build and run all experiments, sized for minutes; the report is in $$(OUT)'
 	@echo 'make debug asan clang  build and test with assertions, with sanitizers, with clang++'
 	@echo 'make tsan              build and run the tests with threads under the thread sanitizer'
+	@echo 'make emulated          run the CUDA kernels on the CPU by the emulator, and test them; needs of CUDA its headers alone'
+	@echo 'make cuda              build with nvcc for sm_80 and sm_90a, check registers and spills; needs the CUDA Toolkit 13'
 	@echo 'make bench             build the benchmarks and run them (BENCH_ARGS="--benchmark_filter=matmul" chooses)'
 	@echo 'make interop           exchange files with bitsandbytes and PEFT from PyPI, in a virtual environment in build/interop'
 	@echo 'make lint format       check or repair the formatting; lint also runs clang-tidy (FILES="..." limits it)'
@@ -36,14 +41,28 @@ demo: build
 	build/release/apps/mnist_lora demo --out $(OUT)
 
 debug asan clang: setup
-	cmake --preset $@
+	$(with_emulator)
+	cmake --preset $@ $(cuda_option)
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --preset $@ -j $(JOBS)
 
 tsan: setup
-	cmake --preset tsan
+	$(with_emulator)
+	cmake --preset tsan $(cuda_option)
 	cmake --build --preset tsan -j $(JOBS) --target lora_tests
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 build/tsan/tests/lora_tests --warn NoTests '$(TSAN_TAGS)'
+
+emulated: setup
+	scripts/setup.sh packages-emulator.txt
+	cmake --preset emulated
+	cmake --build --preset emulated -j $(JOBS)
+	ctest --preset emulated -j $(JOBS) -L cuda
+
+cuda: setup
+	cmake --preset cuda
+	cmake --build --preset cuda -j $(JOBS)
+	scripts/kernel_resources.py build/cuda
+	ctest --preset cuda -j $(JOBS) -L cuda_build
 
 interop: build
 	python3 -m venv build/interop
@@ -62,7 +81,7 @@ lint:
 	scripts/lint.sh $(FILES)
 
 format:
-	clang-format -i $(or $(FILES),$$(find core kernels nn lora models datasets apps tests bench examples -name '*.[ch]pp' 2>/dev/null))
+	clang-format -i $(or $(FILES),$$(find core kernels nn lora models datasets apps tests bench examples -name '*.[ch]pp' -o -name '*.cu' 2>/dev/null))
 
 install: build
 	cmake --install build/release --prefix "$(PREFIX)"
@@ -70,4 +89,4 @@ install: build
 clean:
 	rm -rf build
 
-.PHONY: build help setup test demo interop bench debug asan tsan clang lint format install clean
+.PHONY: build help setup test demo emulated cuda interop bench debug asan tsan clang lint format install clean

@@ -62,7 +62,7 @@ def parameter_count(signature):
 def functions_of(root, files):
     """Every function that has a body. Lambdas are part of the function around them."""
     command = ["ctags", "--output-format=json", "--fields=NFneS", "--kinds-C++=f", "--langmap=C++:+.cu.cuh", "--languages=C++", "-L", "-",
-               "-D", "TEST_CASE(name,tags)=void test_case()", "-D", "__global__=", "-D", "__launch_bounds__(n)=",
+               "-D", "TEST_CASE(name,tags)=void test_case()", "-D", "__global__=", "-D", "__device__=", "-D", "__launch_bounds__(n)=",
                "-D", "LORA_HOST_DEVICE=", "-o", "-"]
     try:
         done = subprocess.run(command, input="\n".join(map(str, files)), stdout=subprocess.PIPE, text=True, check=True)

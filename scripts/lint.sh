@@ -8,7 +8,7 @@ need() { command -v "$1" >/dev/null || { echo "lint: $1 is not installed (Debian
 
 format_only=no
 [ "${1-}" != --format-only ] || { format_only=yes; shift; }
-[ $# -gt 0 ] || set -- $(find core kernels nn lora models datasets apps tests bench examples -name '*.[ch]pp' 2>/dev/null | sort)
+[ $# -gt 0 ] || set -- $(find core kernels nn lora models datasets apps tests bench examples -name '*.[ch]pp' -o -name '*.cu' 2>/dev/null | sort)
 
 need clang-format
 clang-format --dry-run -Werror "$@"

@@ -1,7 +1,7 @@
 #pragma once
 // Where element i of several arrays of one shape lies. Axes are dropped, ordered and merged on the host; kernels divide.
 
-#include <array>
+#include <cstddef>
 
 #include "core/base/view.hpp"
 #include "kernels/cuda/gpu.hpp"
@@ -9,7 +9,7 @@
 namespace lora::kernels::cuda {
 
 /// N arrays of one shape, passed to kernels by value. Axes run from the outermost to the innermost in memory of array 0.
-template <int N>
+template <std::size_t N>
 struct Layout {
   Index numel = 1;
   int ndim = 0;
@@ -18,13 +18,13 @@ struct Layout {
 
   /// Offsets in elements of element i, in the order of this layout's axes.
   __device__ void locate(Index i, Index (&offset)[N]) const {
-    for (int k = 0; k < N; ++k) {
+    for (std::size_t k = 0; k < N; ++k) {
       offset[k] = 0;
     }
     for (int d = ndim - 1; d >= 0; --d) {
       const Index at = d > 0 ? i % size[d] : i;
       i = d > 0 ? i / size[d] : 0;
-      for (int k = 0; k < N; ++k) {
+      for (std::size_t k = 0; k < N; ++k) {
         offset[k] += at * stride[k][d];
       }
     }
@@ -37,10 +37,10 @@ void build_layout(const Shape& shape, const Shape* const* strides, int arrays, I
 }
 
 /// @param strides  of each array, for the axes of `shape`
-template <int N>
+template <std::size_t N>
 Layout<N> make_layout(const Shape& shape, const Shape* const (&strides)[N]) {
   Layout<N> layout;
-  detail::build_layout(shape, strides, N, &layout.numel, &layout.ndim, layout.size, layout.stride[0]);
+  detail::build_layout(shape, strides, static_cast<int>(N), &layout.numel, &layout.ndim, layout.size, layout.stride[0]);
   return layout;
 }
 
