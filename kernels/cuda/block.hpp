@@ -12,11 +12,17 @@ struct Plus {
   }
 };
 
+/// The value of the lane whose number differs in the bits of `distance`. Structs overload it member by member.
+template <class T>
+__device__ inline T shuffle_xor(T value, int distance) {
+  return __shfl_xor_sync(kFullMask, value, distance);
+}
+
 /// All 32 lanes get the reduction of their values.
 template <class T, class F>
 __device__ inline T warp_reduce(T value, F f) {
   for (int distance = kWarp / 2; distance > 0; distance /= 2) {
-    value = f(value, __shfl_xor_sync(kFullMask, value, distance));
+    value = f(value, shuffle_xor(value, distance));
   }
   return value;
 }
