@@ -4,6 +4,9 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 OUT ?= out/demo
 VERIFY := all_verify_interface_header_sets
+# LORA_CUDA=EMULATED with debug, asan, clang or tsan builds the CUDA kernels into it, run by the emulator.
+cuda_option = $(if $(LORA_CUDA),-DLORA_CUDA=$(LORA_CUDA))
+with_emulator = $(if $(filter EMULATED,$(LORA_CUDA)),scripts/setup.sh packages-emulator.txt)
 # Under the thread sanitizer only the tests that use threads run; the others would say nothing and take long.
 TSAN_TAGS := [threads],[determinism],[trainer]
 
@@ -38,12 +41,14 @@ demo: build
 	build/release/apps/mnist_lora demo --out $(OUT)
 
 debug asan clang: setup
-	cmake --preset $@
+	$(with_emulator)
+	cmake --preset $@ $(cuda_option)
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --preset $@ -j $(JOBS)
 
 tsan: setup
-	cmake --preset tsan
+	$(with_emulator)
+	cmake --preset tsan $(cuda_option)
 	cmake --build --preset tsan -j $(JOBS) --target lora_tests
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 build/tsan/tests/lora_tests --warn NoTests '$(TSAN_TAGS)'
 

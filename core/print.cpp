@@ -151,9 +151,11 @@ class Rows {
   std::size_t next_ = 0;
 };
 
-std::string shape_text(const Shape& shape) {
+/// As operator<< writes it.
+template <class T>
+std::string text_of(const T& value) {
   std::ostringstream text;
-  text << shape;
+  text << value;
   return std::move(text).str();
 }
 
@@ -168,14 +170,15 @@ std::string to_string(const Tensor& tensor, const PrintOptions& options) {
   }
   constexpr std::string_view kPrefix = "tensor(";
   const bool usual = tensor.dtype() == DType::f32 || tensor.dtype() == DType::i64 || tensor.dtype() == DType::boolean;
+  const std::string place = tensor.device() == kCpu ? "" : ", device='" + text_of(tensor.device()) + "'";
   const std::string end = (usual ? "" : ", dtype=" + std::string(name(tensor.dtype()))) + ")";
   if (tensor.numel() == 0) {
-    return std::string(kPrefix) + "[]" + (tensor.ndim() == 1 ? "" : ", size=" + shape_text(tensor.shape())) + end;
+    return std::string(kPrefix) + "[]" + place + (tensor.ndim() == 1 ? "" : ", size=" + text_of(tensor.shape())) + end;
   }
   const NoGrad no_grad;
   const Index edge = tensor.numel() > options.threshold ? options.edge_items : 0;
   const Texts texts = element_texts(edge > 0 ? ends_of(tensor, edge) : tensor, options.precision);
-  return std::string(kPrefix) + Rows(tensor.shape(), texts, edge, options.line_width).block(0, static_cast<Index>(kPrefix.size())) + end;
+  return std::string(kPrefix) + Rows(tensor.shape(), texts, edge, options.line_width).block(0, static_cast<Index>(kPrefix.size())) + place + end;
 }
 
 }  // namespace lora

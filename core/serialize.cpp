@@ -28,12 +28,10 @@ Tensor load_tensor(const std::shared_ptr<MappedFile>& file, const TensorEntry& e
   return tensor;
 }
 
-/// The elements in row-major order.
+/// The elements on the CPU in row-major order.
 Tensor packed(const std::filesystem::path& path, const std::string& name, const Tensor& tensor) {
   require(tensor.defined(), "safetensors", path.string(), ": key ", quote_name(name), ": the tensor was never given a value");
-  require(tensor.device() == kCpu, "safetensors", path.string(), ": key ", quote_name(name), ": ", tensor,
-          " is not on the CPU; copy it there first");
-  return contiguous(tensor.detach());
+  return contiguous(to(tensor.detach(), kCpu));
 }
 
 /// Linear: `tensors` is the caller's to change, so it need not be sorted any more.

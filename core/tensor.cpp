@@ -54,13 +54,13 @@ void* Tensor::raw_data() const {
 
 void Tensor::check_access(DType wanted) const {
   require(dtype() == wanted, "data", "asked for ", wanted, " elements of ", *this, "; convert with to()");
-  require(device() == kCpu, "data", *this, " is not on the CPU; copy it there first");
+  require(device() == kCpu, "data", *this, " is not on the CPU; copy it there with to(x, kCpu)");
 }
 
 template <class T>
 T Tensor::item_as() const {
   require(numel() == 1, "item", "needs a tensor with one element, got ", *this);
-  const Tensor value = to(detach(), dtype_of<T>());
+  const Tensor value = to(to(detach(), kCpu), dtype_of<T>());
   return value.data<T>()[0];
 }
 
@@ -69,7 +69,7 @@ template std::int64_t Tensor::item_as() const;
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  const Tensor values = contiguous(to(*this, dtype_of<T>()));
+  const Tensor values = contiguous(to(to(detach(), kCpu), dtype_of<T>()));
   const T* first = values.data<T>();
   return std::vector<T>(first, first + values.numel());
 }
@@ -98,7 +98,8 @@ Tensor Tensor::grad() const { return meta() == nullptr ? Tensor{} : meta()->grad
 
 void Tensor::set_grad(const Tensor& grad) {
   if (grad.defined()) {
-    require(grad.shape() == shape() && grad.dtype() == dtype(), "set_grad", "the gradient ", grad, " does not fit ", *this);
+    require(grad.shape() == shape() && grad.dtype() == dtype() && grad.device() == device(), "set_grad", "the gradient ", grad,
+            " does not fit ", *this);
     require(meta() != nullptr, "set_grad", *this, " takes no gradient; call requires_grad_() first");
   }
   if (meta() != nullptr) {
@@ -127,12 +128,11 @@ Tensor& Tensor::fill_(double value) {
 Tensor& Tensor::copy_(const Tensor& source) {
   check_in_place("copy_");
   require(broadcast_shapes("copy_", source.shape(), shape()) == shape(), "copy_", source, " does not broadcast to ", *this);
-  require(source.device() == device(), "copy_", source, " and ", *this, " are on different devices");
   require(!repeats(shape(), strides()), "copy_", *this,
           " holds elements more than once, so it cannot take a value for each; copy into a clone()");
   require(!grad_enabled() || !source.requires_grad(), "copy_", "the source ", source,
           " takes part in gradients, and a copy in place would lose them; use detach() or NoGrad");
-  Tensor from = expand(source.detach(), shape());
+  Tensor from = expand(to(source.detach(), device()), shape());
   if (from.storage() == storage()) {
     from = clone(from);  // the kernel must not read what it writes
   }

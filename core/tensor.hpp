@@ -77,7 +77,7 @@ class Tensor {
   bool is_leaf() const { return node() == nullptr; }
   /// The gradient that backward() left on this leaf; undefined before.
   Tensor grad() const;
-  /// Replaces the gradient; an undefined tensor clears it. Shape and dtype must be those of this tensor.
+  /// Replaces the gradient; an undefined tensor clears it. Shape, dtype and device must be those of this tensor.
   void set_grad(const Tensor& grad);
   /// d(this)/d(leaf) into every leaf's grad, added to what is there.
   /// @param gradient  d(loss)/d(this); may be left out if this has one element. @param retain_graph  allow another backward
@@ -88,7 +88,7 @@ class Tensor {
   // In-place changes: counted, and refused where autograd would have to record them.
   Tensor& fill_(double value);
   Tensor& zero_() { return fill_(0.0); }
-  /// Copies values (converted, broadcast) from `source`.
+  /// Copies values (converted, broadcast) from `source`, which may be on another device.
   Tensor& copy_(const Tensor& source);
 
   // Used by the autograd engine and by ops.

@@ -15,7 +15,7 @@ namespace lora {
 namespace {
 
 /// ||x - I||_F of one matrix, or of several on the last two axes as one that has them on its diagonal.
-Tensor distance_from_identity(const Tensor& x) { return norm(x - eye(x.size(-1), x.dtype())); }
+Tensor distance_from_identity(const Tensor& x) { return norm(x - eye(x.size(-1), x.dtype(), x.device())); }
 
 }  // namespace
 
@@ -29,7 +29,7 @@ AdaLoraAllocator::AdaLoraAllocator(const AttachedAdapter& adapter, AdaLoraConfig
 }
 
 AdaLoraAllocator::Sensitivity AdaLoraAllocator::follow(const std::string& name, const Tensor& parameter) {
-  const Tensor zero = zeros(parameter.shape(), parameter.dtype());
+  const Tensor zero = zeros(parameter.shape(), parameter.dtype(), parameter.device());
   return {parameter, track(name + ".mean", zero), track(name + ".uncertainty", zeros_like(zero))};
 }
 

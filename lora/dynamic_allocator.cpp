@@ -26,7 +26,7 @@ Tensor products_of_columns(const GatedAdapter& adapter) {
   const Tensor columns = adapter.columns(adapter.b().detach());
   const Tensor products = matmul(transpose(columns, 1, 2), columns);  // [G, r / G, r / G]
   const Index groups = products.size(0), each = products.size(1);
-  const Tensor diagonal = reshape(eye(groups, products.dtype()), {groups, 1, groups, 1});
+  const Tensor diagonal = reshape(eye(groups, products.dtype(), products.device()), {groups, 1, groups, 1});
   return reshape(reshape(products, {groups, each, 1, each}) * diagonal, {groups * each, groups * each});
 }
 
@@ -49,7 +49,7 @@ DynamicAllocator::DynamicAllocator(const AttachedAdapter& adapter, DynamicLoraCo
       last_(step_at(config_.prune_end, config_.total_step)) {
   for (const Layer& layer : layers()) {
     const Tensor& gate = layer.adapter->gate();
-    scores_.push_back(track(layer.path + ".score", zeros({gate.numel()}, gate.dtype())));
+    scores_.push_back(track(layer.path + ".score", zeros({gate.numel()}, gate.dtype(), gate.device())));
   }
 }
 

@@ -62,9 +62,9 @@ GatedAdapter::GatedAdapter(const nn::AdaptableLayer& layer, GatedStart start)
     : scaling_(start.scaling), dropout_(start.dropout), groups_(layer.groups()), kept_(std::move(start.kept)) {
   const Index rank = start.a.size(0);
   require(std::count(kept_.begin(), kept_.end(), true) == rank, "adapter", "A has ", rank, " components, but another number is kept");
-  a_ = param("lora_A", start.a);
-  gate_ = param(std::move(start.gate), zeros({rank, 1}, start.a.dtype()));
-  b_ = param("lora_B", start.b);
+  a_ = param("lora_A", to(start.a, layer.device()));
+  gate_ = param(std::move(start.gate), zeros({rank, 1}, start.a.dtype(), layer.device()));
+  b_ = param("lora_B", to(start.b, layer.device()));
 }
 
 Tensor GatedAdapter::gated() const { return a_ * spread_over(gate_, a_); }
@@ -91,7 +91,7 @@ void GatedAdapter::keep(const std::vector<bool>& components) {
   const NoGrad no_grad;
   const std::vector<std::int64_t> at = positions(components, static_cast<std::size_t>(groups_));
   const auto count = static_cast<Index>(at.size());
-  const Tensor index = from_values(at, {count});
+  const Tensor index = to(from_values(at, {count}), a_.device());
   // Column j of group g is component g * (r / G) + j, so columns are picked as components, with B as [out / G, r].
   const Shape grouped{groups_, b_.size(0) / groups_, count / groups_};
   const Tensor flat = flatten(transpose(columns(b_), 0, 1), 1);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
 #include "core/ops/random.hpp"
 #include "lora/dora.hpp"
@@ -75,8 +76,8 @@ LoraConfig LoraConfig::at(std::string_view path) const {
 LoraAdapter::LoraAdapter(const nn::AdaptableLayer& layer, const LoraConfig& config, Generator& generator)
     : scaling_(config.scaling()),
       dropout_(config.lora_dropout),
-      a_(param("lora_A", initial_a(layer, config, generator))),
-      b_(param("lora_B", zeros(layer.up_shape(config.r), layer.dtype()))) {}
+      a_(param("lora_A", to(initial_a(layer, config, generator), layer.device()))),
+      b_(param("lora_B", zeros(layer.up_shape(config.r), layer.dtype(), layer.device()))) {}
 
 Tensor LoraAdapter::add_to(const Tensor& sum, const nn::AdaptableLayer& layer, const Tensor& x, const Tensor&) const {
   return layer.up(layer.down(dropped(layer, x), a_), b_, scaling_, sum);

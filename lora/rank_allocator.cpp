@@ -60,7 +60,7 @@ RankAllocator::RankAllocator(const AttachedAdapter& adapter) {
   fixed_ = track("fixed", zeros({1}, DType::i64));
   for (const NamedLayer& layer : adapter.layers()) {
     GatedAdapter& gates = gated(layer, adapter.name());
-    layers_.push_back({layer.path, &gates, track(layer.path + ".mask", full({gates.rank()}, 1.0, DType::boolean))});
+    layers_.push_back({layer.path, &gates, track(layer.path + ".mask", full({gates.rank()}, 1.0, DType::boolean, gates.gate().device()))});
   }
 }
 

@@ -19,6 +19,15 @@ LayerWeight dense_weight(const Tensor& dense) { return {dense, {}, {}}; }
 
 LayerWeight packed_weight(const Quantized4Bit& packed) { return {{}, packed, packed_entries(packed)}; }
 
+/// A dense weight stays the tensor that it is.
+LayerWeight moved(const LayerWeight& weight, const Device& device) {
+  if (weight.is_packed()) {
+    return packed_weight(to(weight.packed, device));
+  }
+  Tensor dense = weight.dense;
+  return dense_weight(dense.to_(device));
+}
+
 /// Share of 4-bit codes that differ; the code that fills the last byte counts for none.
 double changed_share(const Quantized4Bit& a, const Quantized4Bit& b) {
   const auto x = a.packed.to_vector<int>(), y = b.packed.to_vector<int>();
@@ -44,7 +53,7 @@ InputGradient AdaptableLayer::input_gradient(const Shape&) const {
   fail("AdaptableLayer", describe(), " cannot keep its weight in 4 bits");
 }
 
-Tensor AdaptableLayer::weight() const { return packed() != nullptr ? to(dequantize_4bit(weight_.packed), dtype_) : weight_.dense; }
+Tensor AdaptableLayer::weight() const { return packed() != nullptr ? lora::to(dequantize_4bit(weight_.packed), dtype_) : weight_.dense; }
 
 void AdaptableLayer::use(LayerWeight weight) {
   replace_param("weight", weight.dense);
@@ -161,12 +170,16 @@ void AdaptableLayer::merge() {
   versions_at_merge_[1] = weight_.version();
 }
 
+bool AdaptableLayer::unchanged_since_merge() const {
+  return original_->version() == versions_at_merge_[0] && weight_.version() == versions_at_merge_[1];
+}
+
 void AdaptableLayer::unmerge() {
   if (!merged()) {
     return;
   }
-  require(original_->version() == versions_at_merge_[0] && weight_.version() == versions_at_merge_[1], "unmerge", "the weight of ",
-          describe(), " was changed after merge(), so restoring it would lose that change");
+  require(unchanged_since_merge(), "unmerge", "the weight of ", describe(),
+          " was changed after merge(), so restoring it would lose that change");
   use(*original_);
   original_.reset();
 }
@@ -180,11 +193,26 @@ RequantizeReport AdaptableLayer::requantize() {
   const NoGrad no_grad;
   Quantized4Bit after = quantize_4bit(weight_.dense, {before.quant_type, before.blocksize, before.nested()});
   after.dtype = before.dtype;
-  const Tensor error = abs(to(to(dequantize_4bit(after), dtype_) - weight_.dense, DType::f64));
+  const Tensor error = abs(lora::to(lora::to(dequantize_4bit(after), dtype_) - weight_.dense, DType::f64));
   const RequantizeReport report{amax(error).item<double>(), mean(error).item<double>(), changed_share(before, after)};
   use(packed_weight(after));
   versions_at_merge_[1] = weight_.version();
   return report;
+}
+
+void AdaptableLayer::move_extra(const Device& device) {
+  const bool unchanged = merged() && unchanged_since_merge();
+  use(moved(weight_, device));
+  if (merged()) {
+    original_ = moved(*original_, device);
+    versions_at_merge_[0] = original_->version() + (unchanged ? 0 : 1);  // counted anew in the new memory
+    versions_at_merge_[1] = weight_.version();
+  }
+  for (const Slot& slot : slots_) {
+    for (const auto& [name, tensor] : slot.adapter->named_parameters()) {
+      Tensor(tensor).to_(device);
+    }
+  }
 }
 
 std::vector<Tensor> AdaptableLayer::extra_parameters() const {

@@ -24,6 +24,7 @@ struct LayerWeight {
   StateDict entries;
 
   bool is_packed() const { return packed.defined(); }
+  const Device& device() const { return is_packed() ? packed.device() : dense.device(); }
   std::uint64_t version() const { return (is_packed() ? packed.packed : dense).storage()->version(); }
 };
 
@@ -67,6 +68,7 @@ class AdaptableLayer : public Module {
   Tensor weight() const;
   Shape weight_shape() const { return weight_.is_packed() ? weight_.packed.shape : weight_.dense.shape(); }
   DType dtype() const { return dtype_; }
+  const Device& device() const { return weight_.device(); }
   /// The weight in 4 bits, or null if it is dense.
   const Quantized4Bit* packed() const { return weight_.is_packed() ? &weight_.packed : nullptr; }
   /// Puts another weight in the place of the layer's own, which is let go. One of 4 bits is no parameter: it is never trained.
@@ -104,6 +106,7 @@ class AdaptableLayer : public Module {
   AdaptableLayer(Tensor weight, Tensor bias);
   std::vector<Tensor> extra_parameters() const override;
   StateDict extra_state() const override { return weight_.entries; }
+  void move_extra(const Device& device) override;
 
  private:
   struct Slot {
@@ -113,6 +116,7 @@ class AdaptableLayer : public Module {
   };
   const Slot* find(std::string_view name) const;
   void require_unmerged(std::string_view action) const;
+  bool unchanged_since_merge() const;
 
   void use(LayerWeight weight);
   Tensor base_output(const Tensor& x) const;

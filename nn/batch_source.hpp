@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/ops/convert.hpp"
 #include "core/tensor.hpp"
 
 namespace lora::nn {
@@ -13,6 +14,9 @@ namespace lora::nn {
 struct Batch {
   Tensor x, y;
 };
+
+/// The batch for a model on a device.
+inline Batch to(const Batch& batch, const Device& device) { return {lora::to(batch.x, device), lora::to(batch.y, device)}; }
 
 /// Holds any object with
 ///   Index batches() const;              // in an epoch

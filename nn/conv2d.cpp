@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "core/ops/compare.hpp"
+#include "core/ops/convert.hpp"
 #include "core/ops/matmul.hpp"
 #include "core/ops/view.hpp"
 #include "nn/init.hpp"
@@ -82,7 +83,7 @@ Tensor Conv2d::spread(const Tensor& weight) const {
     return weight;
   }
   const Index groups = options_.groups;
-  const Tensor group = arange(groups);  // outputs of a group see the inputs of that group
+  const Tensor group = lora::to(arange(groups), weight.device());  // outputs of a group see the inputs of that group
   const Tensor sees = eq(reshape(group, {groups, 1, 1, 1}), reshape(group, {groups, 1}));
   const Tensor parts = reshape(weight, {groups, weight.size(0) / groups, 1, -1});
   return reshape(where(sees, parts, 0.0), spread_shape());

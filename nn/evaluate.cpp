@@ -43,8 +43,9 @@ Evaluation evaluate(Module& model, const BatchSource& source, Index classes) {
   const NoGrad off;
   Evaluation result;
   result.errors_per_class.resize(static_cast<std::size_t>(classes));
+  const Device device = model.device();
   for (Index i = 0; i < source.batches(); ++i) {
-    const Batch batch = source.batch(0, i);
+    const Batch batch = to(source.batch(0, i), device);
     if (batch.y.numel() > 0) {
       add_batch(result, model(batch.x), batch);
     }

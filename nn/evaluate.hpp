@@ -16,7 +16,8 @@ struct Evaluation {
   std::vector<Index> predicted;         ///< class with the largest logit, in the order of the samples
 };
 
-/// Runs `model` in evaluation mode and without recording over epoch 0 of `source`; the modes are put back afterwards.
+/// Runs `model` in evaluation mode and without recording over epoch 0 of `source`, whose batches are copied to the
+/// model's device; the modes are put back afterwards.
 /// Sums are made in f64, batch by batch, so that the result does not depend on the number of threads.
 /// @param model  gives logits [N, C] @param classes  true classes are 0..classes-1
 /// @throws Error if a target is outside the classes, or the logits are not [N,C] with C > 0

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/autograd.hpp"
+#include "nn/overlay.hpp"
 #include "nn/packed_state.hpp"
 
 namespace lora::nn {
@@ -161,6 +162,27 @@ void Module::load_state_dict(const StateDict& state) {
   for (const NewWeight& weight : weights) {
     weight.put();
   }
+}
+
+void Module::to(const Device& device) {
+  for (const auto& [path, module] : named_modules()) {
+    module->move_extra(device);
+    for (const std::vector<NamedTensor>* tensors : {&module->parameters_, &module->buffers_}) {
+      for (const auto& [name, tensor] : *tensors) {
+        if (Tensor handle = tensor; handle.defined()) {
+          handle.to_(device);
+        }
+      }
+    }
+    for (const std::shared_ptr<Overlay>& overlay : module->overlays_) {
+      overlay->to(device);
+    }
+  }
+}
+
+Device Module::device() const {
+  const StateDict all = state_dict();
+  return all.empty() ? kCpu : all.front().tensor.device();
 }
 
 void Module::add_overlay(std::shared_ptr<Overlay> overlay) { overlays_.push_back(std::move(overlay)); }

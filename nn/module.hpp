@@ -52,6 +52,12 @@ class Module {
   /// @throws Error listing every missing or unexpected name and wrong shape; then nothing was changed
   void load_state_dict(const StateDict& state);
 
+  /// Moves parameters, buffers, gradients, adapters and weights of 4 bits to a device, in place: handles on them follow. What was made for
+  /// them on the former device, such as the state of an optimizer that has done a step, does not; make it afterwards.
+  void to(const Device& device);
+  /// Where the module's tensors are; the CPU if it has none.
+  Device device() const;
+
   /// Training mode for this module and its children (dropout acts in training only).
   void train(bool on = true);
   void eval() { train(false); }
@@ -82,6 +88,8 @@ class Module {
   virtual std::vector<Tensor> extra_parameters() const { return {}; }
   /// What a module keeps in a state dict beyond parameters and buffers, by names without its path (a layer's 4-bit weight).
   virtual StateDict extra_state() const { return {}; }
+  /// Moves what a module keeps beyond parameters and buffers.
+  virtual void move_extra(const Device&) {}
 
  private:
   void add_child(std::string name, Module& module);

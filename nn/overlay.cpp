@@ -63,6 +63,12 @@ void Overlay::set_state(bool active, bool enabled) {
   mark_trainable();
 }
 
+void Overlay::to(const Device& device) {
+  for (Entry& entry : entries_) {
+    entry.other.to_(device);
+  }
+}
+
 void Overlay::mark_trainable() {
   for (Entry& entry : entries_) {
     if (entry.parameter) {

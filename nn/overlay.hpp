@@ -24,6 +24,8 @@ class Overlay {
   void set_active(bool on);
   void set_enabled(bool on);
   bool acts() const { return active_ && enabled_; }
+  /// Moves what the model's tensors do not hold at the moment; the model moves these.
+  void to(const Device& device);
   /// Sets requires_grad of the model's parameters anew, after these were frozen as a whole.
   void mark_trainable();
 

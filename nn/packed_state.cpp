@@ -32,7 +32,7 @@ bool has_packed(const std::map<std::string, Tensor>& given, const std::string& p
 
 NewWeight packed_weight_of(AdaptableLayer& layer, const std::string& path, std::map<std::string, Tensor>& given) {
   const std::string prefix = path.empty() ? "" : path + ".";
-  const Quantized4Bit packed = read_packed_entries(path, take_entries(given, prefix));
+  const Quantized4Bit packed = to(read_packed_entries(path, take_entries(given, prefix)), layer.device());
   require(packed.shape == layer.weight_shape(), "load_state_dict", "key '", prefix, "weight' is a 4-bit weight ", packed.shape,
           ", but that of ", layer.describe(), " is ", layer.weight_shape());
   require(!layer.merged(), "load_state_dict", "adapters of ", path, " are merged; call unmerge_adapters() before loading 4-bit weights");
@@ -59,7 +59,7 @@ std::vector<NewWeight> new_weights(Module& module, std::map<std::string, Tensor>
       weights.push_back(packed_weight_of(*layer, path, given));
     } else if (layer != nullptr && layer->packed() != nullptr) {
       require(!layer->merged(), "load_state_dict", "adapters of ", path, " are merged; call unmerge_adapters() before loading weights");
-      Tensor dense = empty(layer->weight_shape(), layer->dtype());
+      Tensor dense = empty(layer->weight_shape(), layer->dtype(), layer->device());
       dense.requires_grad_(layer->adapter_names().empty());  // adapters are on frozen weights
       weights.push_back({layer, prefix + "weight", {}, dense});
     }

@@ -4,6 +4,8 @@
 
 #include "core/autograd.hpp"
 #include "core/checkpoint.hpp"
+#include "core/ops/convert.hpp"
+#include "core/ops/pointwise.hpp"
 #include "nn/batch_norm.hpp"
 
 namespace lora::nn {
@@ -26,7 +28,7 @@ void RunningStatistics::apply() {
   const NoGrad no_grad;
   for (StatisticsUpdate& update : updates_) {
     move_running_statistics(update.running, update.batch, update.momentum);
-    update.batches.fill_(static_cast<double>(update.batches.item<std::int64_t>() + 1));
+    update.batches.copy_(to(to(update.batches, DType::f64) + 1.0, DType::i64));  // asks the device for nothing
   }
   updates_.clear();
 }

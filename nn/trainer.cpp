@@ -92,8 +92,9 @@ bool Trainer::train_epoch(const BatchSource& train, const TrainCallbacks& callba
   TrainProgress& p = progress_;
   const Stopwatch watch(p.seconds);
   const Index steps = train.batches();
+  const Device device = model_.device();
   while (p.step < steps) {
-    const Batch batch = train.batch(p.epoch, p.step);
+    const Batch batch = to(train.batch(p.epoch, p.step), device);
     const Index n = batch.y.size(0);
     const double loss = train_step(batch);
     p.loss_sum += loss * static_cast<double>(n);

@@ -56,8 +56,9 @@ class Trainer {
   /// All of them must live as long as the trainer; `scheduler` may be null. The optimizer has the model's trainable parameters.
   Trainer(Module& model, optim::Optimizer& optimizer, optim::Scheduler* scheduler, const TrainOptions& options);
 
-  /// Trains until the last epoch, early stopping or interruption, in training mode (hold_frozen_statistics() apart); modes are put back
-  /// afterwards. The first validation is at the end of epoch 1, and the batches of epoch e (from 1) are train.batch(e - 1, ..).
+  /// Batches are copied to the model's device. Trains until the last epoch, early stopping or interruption, in training mode
+  /// (hold_frozen_statistics() apart); modes are put back afterwards. The first validation is at the end of epoch 1, and the batches of
+  /// epoch e (from 1) are train.batch(e - 1, ..).
   /// @throws Error if there are no batches, or naming epoch and step if a loss is not finite; then the best weights were put back
   TrainResult fit(const BatchSource& train, const BatchSource& validation, const TrainCallbacks& callbacks = {});
 

@@ -1,4 +1,4 @@
-// The gemm kernel over shapes, layouts, batches and thread counts, for every instruction set that the machine has.
+// The gemm kernel over shapes, layouts, batches and thread counts, for every instruction set that the machine has and for CUDA.
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -12,7 +12,7 @@ using lora::DType;
 using lora::Index;
 using lora::Shape;
 using lora::kernels::Context;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 
 namespace {
@@ -83,7 +83,7 @@ TEST_CASE("gemm: every layout of the operands", "[gemm]") {
       a.scramble(1);
       b.scramble(2);
       const std::vector<double> product = product_of(a, b, s);
-      for (const auto& [isa, k] : cpu_tables()) {
+      for (const auto& [isa, k] : kernel_tables()) {
         KernelArray c = junk(dtype, s);
         k->gemm(Context{}, 1.0, a.read(), b.read(), nullptr, c.view());
         CAPTURE(isa, dtype, s.batch, s.m, s.n, s.k, sa, sb);
@@ -103,7 +103,7 @@ TEST_CASE("gemm: alpha and every kind of addend", "[gemm]") {
   for (const Shape& strides : addend_strides(s.m, s.n)) {
     KernelArray addend(dtype, {s.batch, s.m, s.n}, strides);
     addend.scramble(3);
-    for (const auto& [isa, k] : cpu_tables()) {
+    for (const auto& [isa, k] : kernel_tables()) {
       const lora::ConstView view = addend.read();
       KernelArray c = junk(dtype, s), plain = junk(dtype, s);
       k->gemm(Context{}, -1.5, a.read(), b.read(), &view, c.view());
@@ -117,7 +117,7 @@ TEST_CASE("gemm: alpha and every kind of addend", "[gemm]") {
 
 TEST_CASE("gemm: sizes of zero", "[gemm]") {
   const Sizes s = GENERATE(Sizes{0, 2, 3, 4}, Sizes{2, 0, 3, 4}, Sizes{2, 3, 0, 4}, Sizes{2, 3, 4, 0}, Sizes{0, 0, 0, 0});
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray a(DType::f32, {s.batch, s.m, s.k}), b(DType::f32, {s.batch, s.k, s.n}), c = junk(DType::f32, s);
     k->gemm(Context{}, 1.0, a.read(), b.read(), nullptr, c.view());
     CAPTURE(isa);
@@ -126,7 +126,7 @@ TEST_CASE("gemm: sizes of zero", "[gemm]") {
 }
 
 TEST_CASE("gemm: NaN and infinity go through", "[gemm]") {
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray a(DType::f32, {1, 20, 30}), b(DType::f32, {1, 30, 20}), c(DType::f32, {1, 20, 20});
     a.scramble(1);
     b.fill_by([](Index) { return 0.0; });
@@ -148,7 +148,7 @@ TEST_CASE("gemm: large products in pieces have the same bits for any number of t
   b.scramble(2);
   const std::vector<double> product = product_of(a, b, s);
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     lora::set_num_threads(1);
     KernelArray reference = junk(DType::f32, s);
     k->gemm(Context{}, 1.0, a.read(), b.read(), nullptr, reference.view());

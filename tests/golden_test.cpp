@@ -6,6 +6,7 @@
 #include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
 #include "tests/golden_check/check.hpp"
+#include "tests/support/devices.hpp"
 
 using namespace lora;
 using namespace lora::test;
@@ -108,6 +109,16 @@ TEST_CASE("golden: every case has the reference values", "[golden]") {
     const Verdict verdict = check_case(file);
     INFO(file.path << ": " << text_of(verdict));
     CHECK(verdict.outcome != Outcome::failed);
+  }
+}
+
+TEST_CASE("golden: every case has the reference values on a GPU", "[golden][cuda]") {
+  for (const Device& device : other_devices()) {
+    for (const SafetensorsFile& file : all_files()) {
+      const Verdict verdict = check_case(file, device);
+      INFO(file.path << ": " << text_of(verdict));
+      CHECK(verdict.outcome != Outcome::failed);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-// The rows of functions of two numbers in the CPU kernel table against the scalar functions in f64, for every instruction set.
+// The rows of functions of two numbers in the kernel table against the scalar functions in f64, for every instruction set
+// and for CUDA.
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -15,7 +16,7 @@ using lora::Shape;
 using lora::kernels::BinaryOp;
 using lora::kernels::CompareOp;
 using lora::kernels::Context;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::rounding;
 using lora::test::worst;
@@ -90,7 +91,7 @@ TEST_CASE("kernels: binary functions and their gradients with broadcasting in ev
   const Index m = GENERATE(1, 17, 64, 1025);
   const Shape shape{3, 5, m};
   const std::vector<Shape> strides = {{5 * m, m, 1}, {0, 0, 0}, {0, 0, 1}, {0, 1, 0}, {5, 1, 0}, {1, 3, 15}, {15 * m, 3 * m, 3}};
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Shape& sa : strides) {
       for (const Shape& sb : strides) {
         KernelArray a(dtype, shape, sa), b(dtype, shape, sb), y(dtype, shape), gy(dtype, shape), ga(dtype, shape), gb(dtype, shape);
@@ -117,7 +118,7 @@ TEST_CASE("kernels: comparisons of every dtype with broadcasting", "[kernels]") 
   const CompareOp op = GENERATE(from_range(std::begin(kCompareOps), std::end(kCompareOps)));
   const Index m = GENERATE(1, 17, 70);
   const Shape shape{3, 5, m};
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Shape& sa : {Shape{5 * m, m, 1}, Shape{0, 0, 0}, Shape{1, 3, 15}}) {
       for (const Shape& sb : {Shape{5 * m, m, 1}, Shape{0, 1, 0}, Shape{15 * m, 3 * m, 3}}) {
         const KernelArray a = few_values(dtype, shape, sa, 1), b = few_values(dtype, shape, sb, 2);
@@ -135,7 +136,7 @@ TEST_CASE("kernels: where chooses among every dtype with broadcasting", "[kernel
   const Index m = GENERATE(1, 17, 70);
   const Shape shape{3, 5, m};
   const std::vector<Shape> strides = {{5 * m, m, 1}, {0, 0, 0}, {0, 1, 0}, {1, 3, 15}};
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Shape& sc : strides) {
       for (const Shape& sa : strides) {
         for (const Shape& sb : strides) {

@@ -1,4 +1,4 @@
-// Rows of convolution and pooling against plain loops in f64, for every instruction set that the machine has.
+// Rows of convolution and pooling against plain loops in f64, for every instruction set that the machine has and for CUDA.
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -17,7 +17,7 @@ using lora::kernels::Context;
 using lora::kernels::Conv2dShape;
 using lora::kernels::Pool2dShape;
 using lora::kernels::WindowAxis;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::Layout;
 using lora::test::rounding;
@@ -115,7 +115,7 @@ TEST_CASE("kernels: convolution and its gradients", "[kernels][conv]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   for (const ConvRow& row : kConvolutions) {
     ConvCase c(dtype, {row.n, row.c, row.o, row.groups, row.h, row.w}, row.c % 2 == 0 ? Layout::contiguous : Layout::reversed);
-    for (const auto& [isa, k] : cpu_tables()) {
+    for (const auto& [isa, k] : kernel_tables()) {
       KernelArray y = image(dtype, c.y.shape()), gx = image(dtype, c.x.shape()), gw(dtype, c.w.shape());
       const lora::ConstView addend = c.addend.read();
       k->conv2d(Context{}, c.s, -1.5, c.x.read(), c.w.read(), &addend, y.view());
@@ -136,7 +136,7 @@ TEST_CASE("kernels: convolutions in pieces have the same bits for any number of 
                                  Conv2dShape{40, 1, 8, 1, axis(28, 5, 1, 2, 1), axis(28, 5, 1, 2, 1)});
   ConvCase c(DType::f32, s, Layout::contiguous);
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     std::vector<KernelArray> first;
     for (const int threads : {1, 2, 3}) {
       lora::set_num_threads(threads);
@@ -246,7 +246,7 @@ TEST_CASE("kernels: pooling and its gradients", "[kernels][pool]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   for (const Pool2dShape& s : kPools) {
     PoolCase c(dtype, s);
-    for (const auto& [isa, k] : cpu_tables()) {
+    for (const auto& [isa, k] : kernel_tables()) {
       CAPTURE(isa, dtype, s.channels, s.h.in, s.h.kernel, s.h.stride);
       for (const DType numbers : {DType::u8, DType::i32}) {
         if (numbers == DType::u8 && s.h.kernel * s.w.kernel > 256) {
@@ -280,7 +280,7 @@ TEST_CASE("kernels: pooling has the same bits for any number of threads", "[kern
   const Pool2dShape s{8, 48, axis(17, 3, 2, 1, 1), axis(19, 3, 1, 1, 1), false};
   PoolCase c(DType::f32, s);
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     std::vector<KernelArray> first;
     for (const int threads : {1, 2, 3}) {
       lora::set_num_threads(threads);

@@ -1,4 +1,4 @@
-// The rows gather and scatter_add of the CPU kernel table against plain loops, for every instruction set that the machine has.
+// The rows gather and scatter_add of the kernel table against plain loops, for every instruction set that the machine has and for CUDA.
 
 #include <catch2/catch.hpp>
 #include <vector>
@@ -10,7 +10,7 @@ using lora::DType;
 using lora::Index;
 using lora::Shape;
 using lora::kernels::Context;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::kLayouts;
 using lora::test::Layout;
@@ -65,7 +65,7 @@ Index source(const Problem& p, const KernelArray& index, Index i) {
 TEST_CASE("kernels: elements are gathered in every layout", "[kernels]") {
   for (const Problem& p : kProblems) {
     const KernelArray index = index_of(p);
-    for (const auto& [isa, k] : cpu_tables()) {
+    for (const auto& [isa, k] : kernel_tables()) {
       for (const DType dtype : kAllTypes) {
         for (const Layout layout : kLayouts) {
           KernelArray x(dtype, p.shape, layout), y(dtype, p.picked(), layout == Layout::gaps ? Layout::reversed : layout);
@@ -90,7 +90,7 @@ TEST_CASE("kernels: what is scattered is added in order, in every layout", "[ker
         const Index at = source(p, index, i);
         want.set(at, want.get(at) + x.get(i));
       }
-      for (const auto& [isa, k] : cpu_tables()) {
+      for (const auto& [isa, k] : kernel_tables()) {
         KernelArray y(DType::f64, p.shape, layout == Layout::contiguous ? Layout::gaps : Layout::reversed);
         y.scramble(9);
         k->scatter_add(Context{}, p.dim, index.read(), x.read(), y.view());
@@ -102,7 +102,7 @@ TEST_CASE("kernels: what is scattered is added in order, in every layout", "[ker
 }
 
 TEST_CASE("kernels: a part of x is gathered from and added to", "[kernels]") {
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray x(DType::f32, {3, 5}), y(DType::f32, {2, 3}), index(DType::i64, {2, 3});
     x.fill_by([](Index i) { return static_cast<double>(i); });
     index.fill_by([](Index i) { return static_cast<double>(i % 2 == 0 ? 4 : 0); });
@@ -120,7 +120,7 @@ TEST_CASE("kernels: scattered sums have the same bits for any number of threads"
     const KernelArray index = index_of(p);
     KernelArray x(DType::f32, p.picked());
     x.scramble(5);
-    for (const auto& [isa, k] : cpu_tables()) {
+    for (const auto& [isa, k] : kernel_tables()) {
       KernelArray reference(DType::f32, p.shape);
       const int before = lora::num_threads();
       for (const int threads : {1, 2, 3}) {

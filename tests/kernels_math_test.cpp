@@ -1,4 +1,4 @@
-// How exact the vectorised functions of the CPU kernels are, against the C library in more digits, for every instruction set.
+// How exact the functions that kernels are made of are, against the C library in more digits, for every instruction set and for CUDA.
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -12,7 +12,7 @@ using lora::DType;
 using lora::Index;
 using lora::kernels::Context;
 using lora::kernels::UnaryOp;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 
 namespace {
@@ -81,7 +81,7 @@ TEST_CASE("kernels: vectorised functions are exact to a few units in the last pl
   const Index n = static_cast<Index>(points.size());
   KernelArray x(dtype, {n}), y(dtype, {n});
   x.fill_by([&](Index i) { return points[static_cast<std::size_t>(i)]; });
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     k->unary(Context{}, row.op, x.read(), y.view());
     for (Index i = 0; i < n; ++i) {
       const Real want = row.exact(x.get(i));
@@ -98,7 +98,7 @@ TEST_CASE("kernels: tails of gelu and its gradient do not cancel", "[kernels]") 
   KernelArray x(dtype, {n}), y(dtype, {n}), gy(dtype, {n}), gx(dtype, {n});
   x.fill_by([](Index i) { return -10 + 0.008 * static_cast<double>(i); });  // up to -2: the slope is 0 at -0.75
   gy.fill_by([](Index) { return 1; });
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     k->unary_grad(Context{}, UnaryOp::gelu, x.read(), y.read(), gy.read(), gx.view());
     for (Index i = 0; i < n; ++i) {
       const Real at = x.get(i), density = std::exp(-at * at / 2) / std::sqrt(2 * std::acos(Real(-1)));

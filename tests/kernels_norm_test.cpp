@@ -1,4 +1,4 @@
-// The rows of normalisation against plain loops in f64, for every instruction set that the machine has.
+// The rows of normalisation against plain loops in f64, for every instruction set that the machine has and for CUDA.
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -14,7 +14,7 @@ using lora::Index;
 using lora::Shape;
 using lora::kernels::Context;
 using lora::kernels::KernelTable;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::rounding;
 using lora::test::worst;
@@ -51,7 +51,7 @@ double mean_of(Index n, const std::function<double(Index)>& value) {
 TEST_CASE("kernels: mean and variance of columns", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const double offset = GENERATE(0.0, 1000.0);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Shape& shape : kShapes) {
       const Index n = shape[0], m = shape[1];
       if (n == 0) {
@@ -76,7 +76,7 @@ TEST_CASE("kernels: mean and variance of columns", "[kernels]") {
 TEST_CASE("kernels: normalisation of columns and its gradient", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const bool affine = GENERATE(false, true);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Shape& shape : kShapes) {
       const Index n = shape[0], m = shape[1];
       KernelArray x(dtype, shape), gy(dtype, shape), y(dtype, shape), gx(dtype, shape), gx_constant(dtype, shape), sx(dtype, {m}),
@@ -114,7 +114,7 @@ TEST_CASE("kernels: normalisation of columns and its gradient", "[kernels]") {
 TEST_CASE("kernels: normalisation of rows and its gradient", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const bool affine = GENERATE(false, true);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Shape& shape : kShapes) {
       const Index n = shape[0], m = shape[1];
       KernelArray x(dtype, shape), gy(dtype, shape), y(dtype, shape), gx(dtype, shape), mean(dtype, {n}), rstd(dtype, {n}), sx(dtype, {m}),
@@ -158,7 +158,7 @@ TEST_CASE("kernels: normalisation has the same bits for any number of threads", 
   const Shape shape = GENERATE(Shape{30000, 3}, Shape{4000, 64}, Shape{500, 700});
   const Index n = shape[0], m = shape[1];
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     std::vector<std::vector<unsigned char>> reference;
     for (const int threads : {1, 2, 3}) {
       lora::set_num_threads(threads);

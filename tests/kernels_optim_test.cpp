@@ -1,4 +1,4 @@
-// The kernels that move and clip parameters, against plain loops in f64, for every instruction set that the machine has.
+// The kernels that move and clip parameters, against plain loops in f64, for every instruction set that the machine has and for CUDA.
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -12,8 +12,8 @@ using lora::DType;
 using lora::Index;
 using lora::Shape;
 using lora::kernels::Context;
-using lora::test::cpu_tables;
 using lora::test::kAwkward;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::kLayouts;
 using lora::test::Layout;
@@ -32,7 +32,7 @@ TEST_CASE("kernels: a step of Adam and AdamW", "[kernels]") {
   const bool decoupled = GENERATE(false, true), amsgrad = GENERATE(false, true), maximize = GENERATE(false, true);
   const Layout layout = GENERATE(Layout::contiguous, Layout::gaps);
   const lora::kernels::AdamStep step{0.01, 0.9, 0.999, 1e-8, 0.1, 1 - 0.81, 1 - 0.998001, decoupled, maximize};
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : kAwkward) {
       KernelArray g(dtype, {n}, layout), p(dtype, {n}), m(dtype, {n}), v(dtype, {n}), most(dtype, {n});
       g.scramble(1);
@@ -58,7 +58,7 @@ TEST_CASE("kernels: a step of Adam and AdamW", "[kernels]") {
 }
 
 TEST_CASE("kernels: AMSGrad's maximum keeps NaN", "[kernels]") {
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray g(DType::f32, {4}), p(DType::f32, {4}), m(DType::f32, {4}), v(DType::f32, {4}), most(DType::f32, {4});
     v.fill_by([](Index i) { return i == 1 ? kNaN : 1; });
     most.fill_by([](Index i) { return i == 2 ? kNaN : 2; });
@@ -74,7 +74,7 @@ TEST_CASE("kernels: a step of SGD", "[kernels]") {
   const bool momentum = GENERATE(false, true), nesterov = GENERATE(false, true), maximize = GENERATE(false, true);
   const Layout layout = GENERATE(Layout::contiguous, Layout::gaps);
   const lora::kernels::SgdStep step{0.3, 0.9, 0.25, 0.1, nesterov, maximize};
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : kAwkward) {
       KernelArray g(dtype, {n}, layout), p(dtype, {n}), b(dtype, {n});
       g.scramble(1);
@@ -98,7 +98,7 @@ TEST_CASE("kernels: sums of powers and the largest magnitude", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
   const double p = GENERATE(1.0, 2.0, 3.0, 0.5, kInf);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : {0, 1, 31, 32, 33, 1025, 70000}) {
       KernelArray x(dtype, {2, n}, layout), y(DType::f64, {1});
       x.scramble(4);
@@ -117,7 +117,7 @@ TEST_CASE("kernels: sums of powers and the largest magnitude", "[kernels]") {
 TEST_CASE("kernels: sums of powers neither overflow f32 nor lose NaN and infinities", "[kernels]") {
   const double p = GENERATE(1.0, 2.0, 3.0, kInf);
   const Index n = GENERATE(1, 5, 40, 70000);
-  for (const auto& [isa, table] : cpu_tables()) {
+  for (const auto& [isa, table] : kernel_tables()) {
     const lora::kernels::KernelTable* k = table;
     KernelArray x(DType::f32, {n}), y(DType::f64, {1});
     for (const Index at : {Index{0}, n / 2, n - 1}) {
@@ -136,7 +136,7 @@ TEST_CASE("kernels: sums of powers neither overflow f32 nor lose NaN and infinit
 
 TEST_CASE("kernels: sums of powers have the same bits for any number of threads", "[kernels][threads]") {
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray x(DType::f32, {300000}), one(DType::f64, {1}), y(DType::f64, {1});
     x.scramble(6);
     for (const int threads : {1, 2, 3}) {

@@ -1,5 +1,5 @@
-// The rows of functions of one number in the CPU kernel table against the scalar functions in f64, for every instruction set that the
-// machine has.
+// The rows of functions of one number in the kernel table against the scalar functions in f64, for every instruction set that the
+// machine has and for CUDA.
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -18,8 +18,8 @@ using lora::kernels::Context;
 using lora::kernels::Parametric;
 using lora::kernels::ParamOp;
 using lora::kernels::UnaryOp;
-using lora::test::cpu_tables;
 using lora::test::kAwkward;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::kLayouts;
 using lora::test::Layout;
@@ -148,7 +148,7 @@ double check_unary(const lora::kernels::KernelTable& k, UnaryOp op, DType dtype,
 TEST_CASE("kernels: unary functions and gradients in every layout", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const UnaryOp op = GENERATE(from_range(std::begin(kUnaryOps), std::end(kUnaryOps)));
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     CAPTURE(isa, dtype, static_cast<int>(op));
     for (const Index n : kAwkward) {
       REQUIRE(check_unary(*k, op, dtype, {n}, Layout::contiguous, Layout::contiguous) <= rounding(dtype));
@@ -167,7 +167,7 @@ TEST_CASE("kernels: functions with constants and their gradients in every layout
   const Parametric f = GENERATE(from_range(std::begin(kParams), std::end(kParams)));
   const Layout in = GENERATE(from_range(std::begin(kLayouts), std::end(kLayouts)));
   const Layout out = GENERATE(from_range(std::begin(kLayouts), std::end(kLayouts)));
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     CAPTURE(isa, dtype, static_cast<int>(f.op), f.p);
     for (const Shape& shape : {Shape{}, Shape{0}, Shape{33}, Shape{5, 1, 7, 9}}) {
       KernelArray x(dtype, shape, in), gy(dtype, shape, in), y(dtype, shape, out), gx(dtype, shape, out);
@@ -188,7 +188,7 @@ TEST_CASE("kernels: an element has the same bits wherever it stands", "[kernels]
   KernelArray one(dtype, {1}), gy_one(dtype, {1}), gy(dtype, {1000}), gy_gaps(dtype, {1000}, Layout::gaps);
   gy.scramble(2);
   gy_gaps.scramble(2);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray whole(dtype, {1000}), gaps(dtype, {1000}, Layout::gaps), single(dtype, {1});
     KernelArray slopes(dtype, {1000}), gap_slopes(dtype, {1000}, Layout::gaps), slope(dtype, {1});
     k->unary(Context{}, op, x.read(), whole.view());
@@ -212,7 +212,7 @@ TEST_CASE("kernels: relu and its gradient keep NaN and are zero at zero", "[kern
   const std::vector<double> values = {kNaN, 0, -1, 2};
   x.fill_by([&](Index i) { return values[static_cast<std::size_t>(i)]; });
   gy.fill_by([](Index) { return 3; });
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     CAPTURE(isa);
     k->unary(Context{}, UnaryOp::relu, x.read(), y.view());
     k->unary_grad(Context{}, UnaryOp::relu, x.read(), y.read(), gy.read(), gx.view());
@@ -225,7 +225,7 @@ TEST_CASE("kernels: relu and its gradient keep NaN and are zero at zero", "[kern
 TEST_CASE("kernels: results may replace their input", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const Index n = GENERATE(1, 33, 1025, 40000);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     CAPTURE(isa, dtype, n);
     KernelArray x(dtype, {n}), b(dtype, {n});
     x.scramble(1);

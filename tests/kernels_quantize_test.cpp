@@ -1,4 +1,4 @@
-// The rows of blockwise quantization against plain loops, for every instruction set that the machine has.
+// The rows of blockwise quantization against plain loops, for every instruction set that the machine has and for CUDA.
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -13,7 +13,7 @@ using lora::Index;
 using lora::kernels::BlockCodes;
 using lora::kernels::Codebook4;
 using lora::kernels::Context;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 
 namespace {
@@ -64,7 +64,7 @@ int code_in(const KernelArray& packed, Index i) {
 TEST_CASE("kernels: numbers become 4-bit codes block by block", "[kernels][quant]") {
   const bool by_magnitude = GENERATE(false, true);
   const Codebook4 book = even_codebook(by_magnitude);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : kSizes) {
       for (const Index blocksize : kBlocksizes) {
         KernelArray x(DType::f32, {n}), packed(DType::u8, {(n + 1) / 2}), absmax(DType::f32, {blocks_of(n, blocksize)});
@@ -90,7 +90,7 @@ TEST_CASE("kernels: numbers become 4-bit codes block by block", "[kernels][quant
 }
 
 TEST_CASE("kernels: 4-bit codes become numbers, from any element on", "[kernels][quant]") {
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index blocksize : {32, 64, 4096}) {
       constexpr Index n = 9001;
       KernelArray packed(DType::u8, {(n + 1) / 2}), absmax(DType::f32, {blocks_of(n, blocksize)}), table(DType::f32, {16});
@@ -121,7 +121,7 @@ TEST_CASE("kernels: 4-bit codes become numbers, from any element on", "[kernels]
 TEST_CASE("kernels: 8-bit codes are the nearest of the map, and become numbers again", "[kernels][quant]") {
   KernelArray map(DType::f32, {256});
   map.fill_by([](Index i) { return std::copysign(std::pow((static_cast<double>(i) - 128) / 128, 2), static_cast<double>(i) - 128); });
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : {0, 1, 255, 256, 257, 20000}) {
       KernelArray x(DType::f32, {n}), codes(DType::u8, {n}), absmax(DType::f32, {blocks_of(n, 256)}), y(DType::f32, {n});
       x.scramble(5);
@@ -156,7 +156,7 @@ TEST_CASE("kernels: of two values as near the lower is taken", "[kernels][quant]
   x.set(0, 1.0);
   x.set(1, 1.5 / 128);
   x.set(2, -1.5 / 128);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     CAPTURE(isa);
     k->quantize_8bit(Context{}, map.read(), 256, x.read(), codes.view(), absmax.view());
     CHECK(codes.get(1) == 129);
@@ -166,7 +166,7 @@ TEST_CASE("kernels: of two values as near the lower is taken", "[kernels][quant]
 
 TEST_CASE("kernels: zeros and tiny numbers quantize to finite codes, and what is not finite shows in absmax", "[kernels][quant]") {
   const Codebook4 book = even_codebook(false);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const double odd : {0.0, 1e-44, 1e-39, 1e38, std::nan(""), std::numeric_limits<double>::infinity()}) {
       KernelArray x(DType::f32, {65}), packed(DType::u8, {33}), absmax(DType::f32, {2}), y(DType::f32, {65}), table(DType::f32, {16});
       x.fill_by([](Index) { return 0; });
@@ -185,7 +185,7 @@ TEST_CASE("kernels: zeros and tiny numbers quantize to finite codes, and what is
 TEST_CASE("kernels: quantization has the same bits for any number of threads", "[kernels][quant][threads]") {
   const int before = lora::num_threads();
   const Codebook4 book = even_codebook(true);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray x(DType::f32, {100001}), table(DType::f32, {16});
     x.scramble(6);
     table.scramble(7);

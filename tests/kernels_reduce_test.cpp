@@ -1,4 +1,4 @@
-// The reductions of every instruction set against plain loops in f64.
+// The reductions of every instruction set and of CUDA against plain loops in f64.
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -14,7 +14,7 @@ using lora::Shape;
 using lora::kernels::Context;
 using lora::kernels::KernelTable;
 using lora::kernels::ReduceOp;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::kLayouts;
 using lora::test::Layout;
@@ -132,7 +132,7 @@ TEST_CASE("kernels: reductions over any axes in every layout", "[kernels]") {
     x.scramble(3).fill_by([&](Index i) { return 3 * x.get(i); });
     const auto groups = groups_of(x, y.shape());
     for (const ReduceOp op : kOps) {
-      for (const auto& [isa, k] : cpu_tables()) {
+      for (const auto& [isa, k] : kernel_tables()) {
         y.scramble(4);
         k->reduce(Context{}, op, x.read(), y.view());
         CAPTURE(isa, dtype, c.shape, c.reduced, static_cast<int>(op), static_cast<int>(layout));
@@ -154,7 +154,7 @@ TEST_CASE("kernels: reductions of values that are not finite", "[kernels]") {
     x.fill_by([&](Index i) { return patterns[static_cast<std::size_t>(i / n)][static_cast<std::size_t>(i % n * 4 / n)]; });
     const auto groups = groups_of(x, y.shape());
     for (const ReduceOp op : kOps) {
-      for (const auto& [isa, k] : cpu_tables()) {
+      for (const auto& [isa, k] : kernel_tables()) {
         k->reduce(Context{}, op, x.read(), y.view());
         CAPTURE(isa, dtype, n, static_cast<int>(op), static_cast<int>(layout));
         REQUIRE(worst(y, [&](Index i) { return reduced_value(op, groups[static_cast<std::size_t>(i)]); }) <= 4 * rounding(dtype));
@@ -200,7 +200,7 @@ TEST_CASE("kernels: slopes of reductions and the number of ties", "[kernels]") {
     gy.scramble(5).fill_by([&](Index i) { return gy.get(flat ? 0 : i); });
     const auto groups = groups_of(x, kept);
     for (const ReduceOp op : kOps) {
-      for (const auto& [isa, k] : cpu_tables()) {
+      for (const auto& [isa, k] : kernel_tables()) {
         CAPTURE(isa, dtype, c.shape, c.reduced, static_cast<int>(op), static_cast<int>(layout));
         k->reduce(Context{}, op, x.read(), y.view());
         auto from = y.read(), cotangent = gy.read();
@@ -248,7 +248,7 @@ TEST_CASE("kernels: the variance loses nothing to a large mean", "[kernels]") {
       }
       sums.push_back(0.5 * squares);
     }
-    for (const auto& [isa, k] : cpu_tables()) {
+    for (const auto& [isa, k] : kernel_tables()) {
       CAPTURE(isa, dtype, c.shape, c.reduced, static_cast<int>(layout));
       k->var(Context{}, 0.5, x.read(), mean.view(), y.view());
       auto centers = mean.read(), cotangent = gy.read();
@@ -270,7 +270,7 @@ TEST_CASE("kernels: reductions have the same bits for any number of threads", "[
   const Shape shape = GENERATE(Shape{300000}, Shape{5000, 70}, Shape{70, 5000}, Shape{100000, 3});
   const unsigned reduced = GENERATE(1u, 2u, 3u);
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray x(DType::f32, shape), means(DType::f64, kept_shape(shape, reduced)), first_means = means;
     KernelArray first(DType::f32, means.shape()), y = first;
     x.scramble(5);
@@ -298,7 +298,7 @@ TEST_CASE("kernels: argmax and argmin find the first, NaN before all", "[kernels
   const std::vector<double> values = {1,     3,     3,     2,     kNaN, 9,  9,  9, 1, kNaN, kInf, kNaN,
                                       -kInf, -kInf, -kInf, -kInf, -1,   -2, -3, 0, 2, 1,    1,    3};
   const std::vector<double> largest = {1, 0, 1, 0, 3, 3}, smallest = {0, 0, 1, 0, 2, 1};
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Layout layout : kLayouts) {
       KernelArray x(dtype, {6, 4}, layout), y(DType::i64, {6});
       x.fill_by([&](Index i) { return values[static_cast<std::size_t>(i)]; });

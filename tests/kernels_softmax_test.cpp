@@ -1,4 +1,4 @@
-// Softmax and the losses of every instruction set against plain loops in f64.
+// Softmax and the losses of every instruction set and of CUDA against plain loops in f64.
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -12,7 +12,7 @@ using lora::DType;
 using lora::Index;
 using lora::Shape;
 using lora::kernels::Context;
-using lora::test::cpu_tables;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::kLayouts;
 using lora::test::Layout;
@@ -69,7 +69,7 @@ TEST_CASE("kernels: softmax along any axis in every layout", "[kernels]") {
     x.scramble(6).fill_by([&](Index i) { return 4 * x.get(i); });
     gy.scramble(7);
     const auto sums = line_sums(lines, x.numel(), [&](Index i) { return std::exp(x.get(i)); });
-    for (const auto& [isa, k] : cpu_tables()) {
+    for (const auto& [isa, k] : kernel_tables()) {
       CAPTURE(isa, dtype, c.shape, c.axis, static_cast<int>(layout));
       k->softmax(Context{}, false, c.axis, x.read(), y.view());
       k->softmax(Context{}, true, c.axis, x.read(), log_y.view());
@@ -95,7 +95,7 @@ TEST_CASE("kernels: softmax of large and of infinite values", "[kernels]") {
                                  {{-kInf, -kInf}, {kNaN, kNaN}}, {{kInf, 1}, {kNaN, kNaN}}, {{kNaN, 1}, {kNaN, kNaN}},
                                  {{1, kNaN}, {kNaN, kNaN}}};
   const Index m = static_cast<Index>(rows.size());
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Layout layout : kLayouts) {
       KernelArray x(dtype, {m, n}, layout), y(dtype, {m, n}, layout);
       const auto row = [&](Index i) { return rows[static_cast<std::size_t>(i / n)]; };
@@ -123,7 +123,7 @@ TEST_CASE("kernels: cross entropy and its gradient, with smoothing and ignored r
   const Lines lines({n, m}, 1);
   const auto sums = line_sums(lines, n * m, [&](Index i) { return std::exp(x.get(i) - 300); });
   const auto share = [&](Index i) { return (i % m == i / m * 7 % m ? 1 - smoothing : 0) + smoothing / static_cast<double>(m); };
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     k->cross_entropy(Context{}, smoothing, x.read(), target.read(), log_probs.view(), loss.view());
     gx.fill_by([](Index) { return kNaN; });
     k->cross_entropy_grad(Context{}, smoothing, log_probs.read(), target.read(), gy.read(), gx.view());
@@ -138,7 +138,7 @@ TEST_CASE("kernels: cross entropy and its gradient, with smoothing and ignored r
 
 TEST_CASE("kernels: cross entropy over several axes without a copy", "[kernels]") {
   const Shape shape{2, 3, 4, 5};  // [N, H, W, C], its classes innermost or not
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Layout layout : kLayouts) {
       KernelArray x(DType::f64, shape, layout), log_probs(DType::f64, shape, layout), gx(DType::f64, shape);
       KernelArray target(DType::i64, {2, 3, 4}, layout), loss(DType::f64, {2, 3, 4}), gy(DType::f64, {2, 3, 4}, layout);
@@ -161,7 +161,7 @@ TEST_CASE("kernels: cross entropy over several axes without a copy", "[kernels]"
 
 TEST_CASE("kernels: binary cross entropy neither overflows nor loses small losses", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Layout layout : kLayouts) {
       KernelArray x(dtype, {3, 41}, layout), target(dtype, {3, 41}, layout), loss(dtype, {3, 41});
       x.fill_by([](Index i) { return static_cast<double>(i - 61) * (i % 2 == 0 ? 0.3 : 20.0); });

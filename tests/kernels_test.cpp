@@ -1,4 +1,4 @@
-// Every row of the CPU kernel table against plain loops in f64, for every instruction set that the machine has.
+// Every row of the kernel table against plain loops in f64, for every instruction set that the machine has and for CUDA.
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -15,8 +15,8 @@ using lora::DType;
 using lora::Index;
 using lora::Shape;
 using lora::kernels::Context;
-using lora::test::cpu_tables;
 using lora::test::kAwkward;
+using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::kLayouts;
 using lora::test::Layout;
@@ -35,7 +35,7 @@ constexpr DType kAllTypes[] = {DType::f32, DType::f64, DType::bf16, DType::f16, 
 TEST_CASE("kernels: copy converts between all types", "[kernels]") {
   const DType from = GENERATE(from_range(std::begin(kAllTypes), std::end(kAllTypes)));
   const DType to = GENERATE(from_range(std::begin(kAllTypes), std::end(kAllTypes)));
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Layout in : kLayouts) {
       for (const Layout out : kLayouts) {
         KernelArray x(from, {3, 37}, in), y(to, {3, 37}, out), want(to, {3, 37});
@@ -66,7 +66,7 @@ TEST_CASE("kernels: copy truncates, saturates and rounds", "[kernels]") {
       {DType::boolean, 1, DType::f64, 1},         {DType::i32, -5, DType::f16, -5},
       {DType::f64, 0x1p63, DType::i64, 0x1p63},
   };
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Row& row : rows) {
       KernelArray x(row.from, {1}), y(row.to, {1});
       x.set(0, row.value);
@@ -80,7 +80,7 @@ TEST_CASE("kernels: copy truncates, saturates and rounds", "[kernels]") {
 TEST_CASE("kernels: fill writes every element and nothing between", "[kernels]") {
   const DType dtype = GENERATE(from_range(std::begin(kAllTypes), std::end(kAllTypes)));
   const Layout layout = GENERATE(Layout::contiguous, Layout::reversed, Layout::gaps);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : {0, 1, 33, 1025}) {
       KernelArray y(dtype, {2, n}, layout), want = y;
       k->fill(Context{}, 1.0, y.view());
@@ -125,7 +125,7 @@ TEST_CASE("kernels: sums over any axes in every layout", "[kernels]") {
   const std::vector<Shape> shapes = {{},          {0},       {1},    {1025},      {200000},     {64, 10},  {10, 64},
                                      {1000, 130}, {3, 0, 2}, {0, 3}, {4, 33, 65}, {2, 3, 4, 5}, {70000, 3}};
   const double tolerance = dtype == DType::f32 ? rounding(dtype) : 1e-12;  // in f64 both sums round, up to 200000 times
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Shape& shape : shapes) {
       for (unsigned reduced = 0; reduced < (1u << shape.ndim()); ++reduced) {
         CAPTURE(isa, dtype, shape, reduced, static_cast<int>(layout));
@@ -138,7 +138,7 @@ TEST_CASE("kernels: sums over any axes in every layout", "[kernels]") {
 TEST_CASE("kernels: sums have the same bits for any number of threads", "[kernels]") {
   const Shape shape = GENERATE(Shape{300000}, Shape{5000, 70}, Shape{70, 5000}, Shape{100000, 3});
   const unsigned reduced = GENERATE(1u, 2u, 3u);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     KernelArray x(DType::f32, shape);
     x.scramble(5);
     Shape out = shape;
@@ -159,7 +159,7 @@ TEST_CASE("kernels: sums have the same bits for any number of threads", "[kernel
 TEST_CASE("kernels: uniform numbers and dropout masks are those of the sequence", "[kernels]") {
   const lora::PhiloxState random{0x123456789abcdef0u, 7, 0xfffffffeu};  // the counter passes 2^32
   const auto word = [&](Index i) { return random.block(static_cast<std::uint64_t>(i / 4))[static_cast<std::size_t>(i % 4)]; };
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : kAwkward) {
       KernelArray f(DType::f32, {n}), d(DType::f64, {n}), x(DType::f32, {n}), y(DType::f32, {n});
       x.scramble(1);
@@ -179,7 +179,7 @@ TEST_CASE("kernels: uniform numbers and dropout masks are those of the sequence"
 
 TEST_CASE("kernels: uniform numbers are the same bits on every instruction set", "[kernels]") {
   KernelArray first(DType::f32, {5000}), other(DType::f32, {5000});
-  const auto tables = cpu_tables();
+  const auto tables = kernel_tables();
   tables[0].second->uniform(Context{}, {3, 1, 0}, -0.1234567, 0.7654321, first.view());
   for (const auto& [isa, k] : tables) {
     k->uniform(Context{}, {3, 1, 0}, -0.1234567, 0.7654321, other.view());
@@ -199,7 +199,7 @@ TEST_CASE("kernels: normal numbers follow Box and Muller", "[kernels]") {
     const double angle = 2 * std::acos(-1.0) * v;
     return std::sqrt(-2 * std::log(1 - u)) * (i % 2 == 0 ? std::cos(angle) : std::sin(angle));
   };
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index n : kAwkward) {
       KernelArray y(dtype, {n});
       k->normal(Context{}, random, 0.5, 2.0, y.view());

@@ -13,6 +13,7 @@
 #include "lora/attach.hpp"
 #include "lora/peft_files.hpp"
 #include "tests/support/adapter_laws.hpp"
+#include "tests/support/devices.hpp"
 #include "tests/support/op_case.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -28,6 +29,7 @@ struct Law {
   const MethodRow& method;
   const ModelRow& row;
   DType dtype;
+  Device device;
   std::unique_ptr<nn::Module> model;
   Tensor x;
 
@@ -46,7 +48,7 @@ struct Law {
     Generator generator(77, name.size());
     const NoGrad no_grad;
     for (Tensor& parameter : adapter.parameters()) {
-      parameter.copy_(parameter + uniform(parameter.shape(), -0.5, 0.5, dtype, generator));
+      parameter.copy_(parameter + uniform(parameter.shape(), -0.5, 0.5, dtype, generator, device));
     }
     return adapter;
   }
@@ -55,13 +57,21 @@ struct Law {
   double tolerance(const Tensor& y) const { return kMargin * (dtype == DType::f64 ? 0x1p-50 : 0x1p-21) * std::max(1.0, max_abs(y)); }
 };
 
+Law make_law(const MethodRow& method, const ModelRow& row, DType dtype, const Device& device) {
+  manual_seed(1);
+  Law law{method, row, dtype, device, row.make(dtype), to(to(random(row.input), dtype), device)};
+  law.model->to(device);
+  return law;
+}
+
 void for_all(const std::function<void(const Law&)>& check) {
   for (const MethodRow& method : method_rows_of_laws()) {
     for (const ModelRow& row : model_rows_of_laws()) {
       for (const DType dtype : row.dtypes) {
-        INFO(method.name << " on " << row.name << " in " << dtype);
-        manual_seed(1);
-        check({method, row, dtype, row.make(dtype), to(random(row.input), dtype)});
+        for (const Device& device : devices()) {
+          INFO(method.name << " on " << row.name << " in " << dtype << " on " << device);
+          check(make_law(method, row, dtype, device));
+        }
       }
     }
   }
@@ -143,7 +153,7 @@ double gradient_error(const Law& law, const AttachedAdapter& adapter, Tensor par
 
 }  // namespace
 
-TEST_CASE("lora: a fresh adapter changes no bit, in training neither", "[lora]") {
+TEST_CASE("lora: a fresh adapter changes no bit, in training neither", "[lora][cuda]") {
   for_all([](const Law& law) {
     const Tensor base = law.run();
     law.attach({3, 6.0, 0.5});
@@ -153,7 +163,7 @@ TEST_CASE("lora: a fresh adapter changes no bit, in training neither", "[lora]")
   });
 }
 
-TEST_CASE("lora: a trained adapter changes the output", "[lora]") {
+TEST_CASE("lora: a trained adapter changes the output", "[lora][cuda]") {
   for_all([](const Law& law) {
     const Tensor base = law.run();
     law.attach_trained();
@@ -161,7 +171,7 @@ TEST_CASE("lora: a trained adapter changes the output", "[lora]") {
   });
 }
 
-TEST_CASE("lora: merged is unmerged up to rounding, and unmerging restores every bit", "[lora]") {
+TEST_CASE("lora: merged is unmerged up to rounding, and unmerging restores every bit", "[lora][cuda]") {
   for_all([](const Law& law) {
     law.attach_trained();
     const Tensor before = law.run();
@@ -177,7 +187,7 @@ TEST_CASE("lora: merged is unmerged up to rounding, and unmerging restores every
   });
 }
 
-TEST_CASE("lora: disabled is the base bit for bit, and enabled what it was", "[lora]") {
+TEST_CASE("lora: disabled is the base bit for bit, and enabled what it was", "[lora][cuda]") {
   for_all([](const Law& law) {
     const Tensor base = law.run();
     law.attach_trained({3, 6.0, 0.5});
@@ -193,7 +203,7 @@ TEST_CASE("lora: disabled is the base bit for bit, and enabled what it was", "[l
   });
 }
 
-TEST_CASE("lora: training moves the adapter, and neither moves nor differentiates the base", "[lora]") {
+TEST_CASE("lora: training moves the adapter, and neither moves nor differentiates the base", "[lora][cuda]") {
   for_all([](const Law& law) {
     const AttachedAdapter adapter = law.attach();
     const auto base = weights_of(law);
@@ -228,7 +238,7 @@ TEST_CASE("lora: training moves the adapter, and neither moves nor differentiate
 
 TEST_CASE("lora: gradients of the adapter and of the input agree with central differences", "[lora]") {
   for_all([](const Law& law) {
-    if (law.dtype != DType::f64) {
+    if (law.dtype != DType::f64 || law.device != kCpu) {  // on others they are compared with those of the CPU
       return;
     }
     const AttachedAdapter adapter = law.attach_trained();
@@ -244,13 +254,33 @@ TEST_CASE("lora: gradients of the adapter and of the input agree with central di
   });
 }
 
-TEST_CASE("lora: saved and loaded it gives the same bits", "[lora]") {
+TEST_CASE("lora: outputs and gradients on a GPU are those of the CPU", "[lora][cuda]") {
+  for_all([](const Law& law) {
+    if (law.device == kCpu) {
+      return;
+    }
+    Law reference = make_law(law.method, law.row, law.dtype, kCpu);
+    reference.x = to(law.x, kCpu);
+    const AttachedAdapter adapter = law.attach_trained(), expected = reference.attach_trained();
+    const Tensor y = (*law.model)(law.x), want = (*reference.model)(reference.x), cotangent = to(random(y.shape()), law.dtype);
+    const double tolerance = law.dtype == DType::f64 ? 1e-10 : 1e-5;  // sums in another order
+    CHECK(relative_difference(y, want) <= tolerance);
+    sum(y * to(cotangent, law.device)).backward();
+    sum(want * cotangent).backward();
+    for (std::size_t i = 0; i < adapter.parameters().size(); ++i) {
+      CHECK(relative_difference(adapter.parameters()[i].grad(), expected.parameters()[i].grad()) <= tolerance);
+    }
+  });
+}
+
+TEST_CASE("lora: saved and loaded it gives the same bits", "[lora][cuda]") {
   for_all([](const Law& law) {
     const AttachedAdapter adapter = law.attach_trained({2, 5.0, 0.25});
     law.model->eval();
     const TempFolder folder;
     save_adapter(adapter, folder / "adapter");
     const auto other = law.row.make(law.dtype);
+    other->to(law.device);
     other->load_state_dict(law.model->state_dict());
     other->eval();
     const PhiloxState state = default_generator().state();
@@ -263,7 +293,7 @@ TEST_CASE("lora: saved and loaded it gives the same bits", "[lora]") {
   });
 }
 
-TEST_CASE("lora: the number of trainable parameters is the paper's", "[lora]") {
+TEST_CASE("lora: the number of trainable parameters is the paper's", "[lora][cuda]") {
   for_all([](const Law& law) {
     Index base = 0;
     for (const Tensor& parameter : law.model->parameters()) {
@@ -288,7 +318,7 @@ TEST_CASE("lora: the number of trainable parameters is the paper's", "[lora]") {
   });
 }
 
-TEST_CASE("lora: alpha 0 makes it a bystander", "[lora]") {
+TEST_CASE("lora: alpha 0 makes it a bystander", "[lora][cuda]") {
   for_all([](const Law& law) {
     if (!law.method.scales_by_alpha) {
       return;
@@ -302,7 +332,7 @@ TEST_CASE("lora: alpha 0 makes it a bystander", "[lora]") {
   });
 }
 
-TEST_CASE("lora: its dropout acts in training only", "[lora]") {
+TEST_CASE("lora: its dropout acts in training only", "[lora][cuda]") {
   for_all([](const Law& law) {
     const AttachedAdapter plain = law.attach_trained({3, 6.0, 0.0});
     PhiloxState state = default_generator().state();
@@ -318,7 +348,7 @@ TEST_CASE("lora: its dropout acts in training only", "[lora]") {
   });
 }
 
-TEST_CASE("lora: attaching does not change the state dict, and detaching leaves the base", "[lora]") {
+TEST_CASE("lora: attaching does not change the state dict, and detaching leaves the base", "[lora][cuda]") {
   for_all([](const Law& law) {
     const Tensor base = law.run();
     const auto before = law.model->state_dict();
@@ -340,7 +370,7 @@ TEST_CASE("lora: attaching does not change the state dict, and detaching leaves 
   });
 }
 
-TEST_CASE("lora: of two adapters each can be switched on its own", "[lora]") {
+TEST_CASE("lora: of two adapters each can be switched on its own", "[lora][cuda]") {
   for_all([](const Law& law) {
     const Tensor base = law.run();
     const AttachedAdapter first = law.attach_trained({}, "a");
@@ -363,7 +393,7 @@ TEST_CASE("lora: of two adapters each can be switched on its own", "[lora]") {
   });
 }
 
-TEST_CASE("lora: several adapters merge together", "[lora]") {
+TEST_CASE("lora: several adapters merge together", "[lora][cuda]") {
   for_all([](const Law& law) {
     const AttachedAdapter first = law.attach_trained({}, "a");
     const AttachedAdapter second = law.attach_trained({2, 1.0, 0.0}, "bb");
@@ -383,7 +413,7 @@ TEST_CASE("lora: several adapters merge together", "[lora]") {
   });
 }
 
-TEST_CASE("lora: a method that is not finite is not merged, and nothing changes", "[lora]") {
+TEST_CASE("lora: a method that is not finite is not merged, and nothing changes", "[lora][cuda]") {
   for_all([](const Law& law) {
     const AttachedAdapter adapter = law.attach_trained();
     const auto weights = weights_of(law);

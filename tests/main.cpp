@@ -1,3 +1,18 @@
 // The entry point of the test program.
-#define CATCH_CONFIG_MAIN
+#define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
+#include <cstdlib>
+
+#ifdef LORA_COUNT_LAUNCHES
+#include "tests/support/launches.hpp"
+#endif
+
+int main(int argc, char** argv) {
+  const int failed = Catch::Session().run(argc, argv);
+#ifdef LORA_COUNT_LAUNCHES
+  if (failed == 0 && std::getenv("LORA_CHECK_LAUNCHES") != nullptr) {
+    return lora::test::check_launches();
+  }
+#endif
+  return failed;
+}

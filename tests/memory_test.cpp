@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "core/base/caching_allocator.hpp"
+#include "core/base/device_backend.hpp"
 #include "core/base/error.hpp"
 #include "core/base/sanitizers.hpp"
 
@@ -153,7 +156,7 @@ TEST_CASE("memory: a version counts changes", "[memory]") {
   CHECK(storage->version() == 1);
 }
 
-TEST_CASE("memory: too much and unknown devices are errors", "[memory]") {
+TEST_CASE("memory: too much is an error", "[memory]") {
   const std::size_t before = memory_stats().current_bytes;
   const std::size_t bytes = GENERATE(std::size_t{1} << 50, std::numeric_limits<std::size_t>::max());
   if (kRefusable || bytes > std::size_t{1} << 62) {
@@ -161,9 +164,62 @@ TEST_CASE("memory: too much and unknown devices are errors", "[memory]") {
                       Catch::Contains("[memory] cpu: not enough memory for " + std::to_string(bytes) + " bytes"));
   }
   CHECK(memory_stats().current_bytes == before);
-  const std::string absent = "[memory] cuda:0: this build of lora_core has no CUDA kernels; use cpu";
-  CHECK_THROWS_WITH(Storage::allocate(4, kCuda), absent);
-  CHECK_THROWS_WITH(memory_stats(kCuda), absent);
+}
+
+TEST_CASE("memory: a device that is not there is an error", "[memory]") {
+  CHECK_THROWS_WITH(Storage::allocate(4, {lora::DeviceType::cuda, 1}),
+                    "[memory] cuda:1: tensors live on cuda:0 alone; choose another GPU "
+                    "with CUDA_VISIBLE_DEVICES");
+  if (lora::cuda_available()) {
+    return;
+  }
+  const auto why = Catch::Matches(R"(\[cuda\] .*use the CPU.*)");
+  CHECK_THROWS_WITH(Storage::allocate(4, kCuda), why);
+  CHECK_THROWS_WITH(memory_stats(kCuda), why);
+  CHECK_THROWS_WITH(lora::Scratch(4, kCuda), why);
   CHECK_THROWS_AS(lora::release_cached_memory(kCuda), lora::Error);
   CHECK_THROWS_AS(lora::reset_peak_memory(kCuda), lora::Error);
+}
+
+namespace {
+
+/// A source of little memory that nobody can touch, as that of a device. Blocks are numbered from 1.
+struct Distant {
+  static inline std::size_t left = 0, numbers = 0;
+  static inline std::map<void*, std::size_t> live;
+
+  static void* allocate(std::size_t bytes) {
+    if (bytes > left) {
+      return nullptr;
+    }
+    left -= bytes;
+    void* block = reinterpret_cast<void*>(++numbers);
+    live[block] = bytes;
+    return block;
+  }
+  static void free(void* block) noexcept {
+    left += live[block];
+    live.erase(block);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("memory: an allocator touches no block, and gives cached ones back before it gives up", "[memory]") {
+  Distant::left = 10000;
+  lora::detail::CachingAllocator allocator(kCuda, {Distant::allocate, Distant::free});
+  void* first = allocator.allocate(6000);
+  allocator.free(first, 6000);
+  CHECK(Distant::live.size() == (kCaching ? 1 : 0));
+  void* second = allocator.allocate(9000);
+  CHECK(second != first);
+  CHECK(Distant::live.size() == 1);
+  CHECK(allocator.stats().reserved_bytes == 9216);
+  CHECK(allocator.stats().peak_bytes == 9216);
+  CHECK_THROWS_WITH(allocator.allocate(9000),
+                    Catch::StartsWith("[memory] cuda:0: not enough memory for 9000 bytes, 9216 bytes are in use"));
+  allocator.free(second, 9000);
+  CHECK(allocator.stats().current_bytes == 0);
+  allocator.release();
+  CHECK(Distant::live.empty());
 }

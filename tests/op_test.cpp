@@ -10,6 +10,7 @@
 #include "core/ops/view.hpp"
 #include "kernels/binary_ops.hpp"
 #include "kernels/pointwise_ops.hpp"
+#include "tests/support/devices.hpp"
 #include "tests/support/op_case.hpp"
 
 using namespace lora;
@@ -26,6 +27,17 @@ Tensors map_float(const Tensors& inputs, F f) {
   }
   return out;
 }
+
+Tensors moved(const Tensors& inputs, const Device& device) {
+  Tensors out;
+  for (const Tensor& input : inputs) {
+    out.push_back(to(input, device));
+  }
+  return out;
+}
+
+// Of f64: the same sums in another order, of at most some dozen terms of like size.
+constexpr double kParity = 1e-10;
 
 Tensor doubled_gradient(const Tensor& x) {  // identity with a wrong gradient
   return record("wrong", {x}, clone(x.detach()), [](const Node&, const Tensor& gy) -> Grads { return {gy * 2.0}; });
@@ -55,6 +67,52 @@ TEST_CASE("op: f32 agrees with f64", "[op]") {
     CHECK((rounded.dtype() == DType::f32 || exact.dtype() == DType::i64));
     // inputs are rounded to 6e-8 of their size, and sums here have at most 33 terms
     CHECK(max_difference(rounded, exact) <= 2e-5 * std::max(1.0, max_abs(exact)));
+  }
+}
+
+TEST_CASE("op: values and gradients on a GPU are those of the CPU", "[op][cuda]") {
+  for (const Device& device : other_devices()) {
+    for (const OpCase& c : all_cases()) {
+      INFO(c.name);
+      const Tensor want = c.run(c.inputs), cotangent = random(want.shape());
+      const Tensors there = moved(c.inputs, device);
+      const Tensor found = c.run(there);
+      CHECK(found.device() == device);
+      CHECK(relative_difference(found, want) <= kParity);
+      const Tensors slopes = gradients(c, c.inputs, cotangent), found_slopes = gradients(c, there, to(cotangent, device));
+      REQUIRE(slopes.size() == found_slopes.size());
+      for (std::size_t i = 0; i < slopes.size(); ++i) {
+        CHECK(relative_difference(found_slopes[i], slopes[i]) <= kParity);
+      }
+    }
+  }
+}
+
+TEST_CASE("op: f32 on a GPU agrees with f64", "[op][cuda]") {
+  for (const Device& device : other_devices()) {
+    for (const OpCase& c : all_cases()) {
+      INFO(c.name);
+      const Tensor exact = c.run(c.inputs);
+      const Tensor rounded = c.run(moved(map_float(c.inputs, [](const Tensor& x) { return to(x, DType::f32); }), device));
+      CHECK((rounded.dtype() == DType::f32 || exact.dtype() == DType::i64));
+      CHECK(max_difference(rounded, exact) <= 2e-5 * std::max(1.0, max_abs(exact)));  // as on the CPU
+    }
+  }
+}
+
+TEST_CASE("op: strides of the inputs do not change the result on a GPU", "[op][cuda]") {
+  for (const Device& device : other_devices()) {
+    for (const OpCase& c : all_cases()) {
+      INFO(c.name);
+      const Tensor plain = c.run(c.inputs);
+      const Tensors strided = map_float(moved(c.inputs, device), reversed_strides);
+      CHECK(max_difference(plain, c.run(strided)) <= 1e-12 * std::max(1.0, max_abs(plain)));  // sums in another order, twice
+      const Tensor cotangent = random(plain.shape());
+      const Tensors slopes = gradients(c, c.inputs, cotangent), found = gradients(c, strided, reversed_strides(to(cotangent, device)));
+      for (std::size_t i = 0; i < slopes.size(); ++i) {
+        CHECK(max_difference(found[i], slopes[i]) <= 1e-12 * std::max(1.0, max_abs(slopes[i])));
+      }
+    }
   }
 }
 

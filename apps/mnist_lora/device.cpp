@@ -1,15 +1,24 @@
 #include "apps/mnist_lora/device.hpp"
 
+#include <sstream>
+#include <utility>
+
+#include "core/base/device_backend.hpp"
 #include "core/base/threads.hpp"
 #include "core/base/version.hpp"
-#include "core/tensor.hpp"
 
 namespace mnist_lora {
 
-void apply_device(const CommonOptions& options) {
+lora::Device device_of(const CommonOptions& options) {
   if (options.device == "cuda") {
-    lora::empty({1}, lora::DType::f32, {lora::DeviceType::cuda, 0});  // the library says why it cannot
+    lora::cuda_backend();  // says why there is none
   }
+  const bool cuda = options.device == "cuda" || (options.device == "auto" && lora::cuda_available());
+  return cuda ? lora::Device{lora::DeviceType::cuda, 0} : lora::kCpu;
+}
+
+void apply_device(const CommonOptions& options) {
+  device_of(options);
   if (options.threads > 0) {
     lora::set_num_threads(options.threads);
   }
@@ -19,7 +28,9 @@ Results describe_results(const std::string& command, const CommonOptions& option
   Results results;
   results.command = command;
   results.version = lora::version();
-  results.device = "cpu";
+  std::ostringstream device;
+  device << device_of(options);
+  results.device = std::move(device).str();
   results.threads = lora::num_threads();
   results.seed = options.seed;
   return results;

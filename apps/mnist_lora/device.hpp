@@ -5,10 +5,14 @@
 
 #include "apps/mnist_lora/options.hpp"
 #include "apps/mnist_lora/results.hpp"
+#include "core/base/device.hpp"
 
 namespace mnist_lora {
 
-/// @throws lora::Error if the device is not in this build
+/// What --device says: `auto` is a GPU where there is one, else the CPU. @throws lora::Error if there is no such device
+lora::Device device_of(const CommonOptions& options);
+
+/// @throws lora::Error if there is no such device
 void apply_device(const CommonOptions& options);
 
 /// Results without runs: command, version, device, threads, seed.

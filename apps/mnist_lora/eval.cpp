@@ -37,7 +37,7 @@ ImagePart images_of(const EvalOptions& options) {
 }
 
 Report evaluate(const EvalOptions& options) {
-  const LoadedModel loaded = load_model(options.files);
+  const LoadedModel loaded = load_model(options.files, device_of(options.common));
   const ImagePart images = images_of(options);
   const auto start = std::chrono::steady_clock::now();
   Report report;
@@ -55,7 +55,7 @@ Json to_json(const EvalOptions& options, const Report& report) {
             {"device", about.device},
             {"threads", about.threads},
             {"seconds", report.seconds},
-            {"peak_bytes", lora::memory_stats().peak_bytes},
+            {"peak_bytes", lora::memory_stats(device_of(options.common)).peak_bytes},
             {"model", options.files.model},
             {"weights", options.files.weights.string()},
             {"adapter", options.files.adapter.empty() ? Json() : Json(options.files.adapter.string())},

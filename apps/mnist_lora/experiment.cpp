@@ -61,6 +61,7 @@ lora::AttachedAdapter attach_adapter(lora::nn::Module& model, const RunPlan& pla
 LoadedModel begin_run(const ExperimentSetup& setup, const TrainingData& data, const RunPlan& plan, const std::filesystem::path& weights) {
   lora::default_generator() = lora::Generator(setup.common.seed, plan.random_stream());
   LoadedModel loaded = weights.empty() ? LoadedModel{make_model(setup.model), std::nullopt} : load_model({setup.model, weights, {}});
+  loaded.model->to(device_of(setup.common));
   loaded.model->train();
   if (is_on_4_bits(plan.adapter)) {
     lora::quantize_weights(*loaded.model);
@@ -165,7 +166,7 @@ void Experiment::test_all(Tested& tested) const {
   std::vector<Run>& runs = tested.results.runs;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunPlan& plan = setup_.plans[i];
-    const LoadedModel written = load_model(files(plan));
+    const LoadedModel written = load_model(files(plan), device_of(setup_.common));
     ModelTest found = test_model(*written.model, tested.images, tested_sets(setup_.tuned, plan.digits));
     for (const TestRow& row : found.rows) {
       if (!row.enabled && trains_base() && !is_on_4_bits(plan.adapter)) {

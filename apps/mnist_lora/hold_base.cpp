@@ -4,6 +4,7 @@
 
 #include "apps/mnist_lora/adapters_off.hpp"
 #include "core/autograd.hpp"
+#include "core/ops/convert.hpp"
 #include "core/ops/index.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/pointwise.hpp"
@@ -44,7 +45,7 @@ lora::nn::LossFunction hold_base(lora::nn::Module& model, const lora::datasets::
   return [&model, tuned, weight](const lora::nn::Module& trained, const lora::nn::Batch& batch) {
     const Tensor logits = trained(batch.x);
     const Tensor loss = cross_entropy(logits, batch.y);
-    const Tensor rows = rows_of_others(batch.y, tuned);
+    const Tensor rows = to(rows_of_others(batch.y, tuned), batch.x.device());
     if (rows.numel() == 0) {
       return loss;
     }

@@ -170,7 +170,7 @@ void print(const MergeOptions& options, const Merged& merged) {
 void run_merge(const MergeOptions& options) {
   apply_device(options.common);
   require_free(options);
-  const LoadedModel loaded = load_model(options.files);
+  const LoadedModel loaded = load_model(options.files, device_of(options.common));
   const Merged merged = merge(loaded, options);
   lora::nn::save_weights(*loaded.model, options.output);
   if (options.common.json) {

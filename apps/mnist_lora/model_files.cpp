@@ -47,12 +47,13 @@ void add_model_options(CLI::App& command, ModelFiles& files) {
   command.add_option("--adapter", files.adapter, "PEFT folder to attach")->type_name("DIR")->group("Files");
 }
 
-LoadedModel load_model(const ModelFiles& files) {
+LoadedModel load_model(const ModelFiles& files, const lora::Device& device) {
   LoadedModel loaded{make_model(files.model), std::nullopt};
   load_weights(*loaded.model, files);
   if (!files.adapter.empty()) {
     loaded.adapter = lora::load_adapter(*loaded.model, files.adapter);
   }
+  loaded.model->to(device);
   loaded.model->eval();
   return loaded;
 }

@@ -32,9 +32,9 @@ struct LoadedModel {
   std::optional<lora::AttachedAdapter> adapter;  ///< active, if there was one to attach
 };
 
-/// In evaluation mode.
+/// On a device, in evaluation mode.
 /// @throws lora::Error naming the file; if the weights are those of another model, naming that too
-LoadedModel load_model(const ModelFiles& files);
+LoadedModel load_model(const ModelFiles& files, const lora::Device& device = lora::kCpu);
 
 /// The names of the models that take these weights as they are.
 std::vector<std::string> models_of_weights(const std::filesystem::path& weights);

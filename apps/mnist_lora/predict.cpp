@@ -39,7 +39,7 @@ lora::Tensor logits_of(const lora::nn::Module& model, const lora::Tensor& x) {
   lora::Tensor logits = lora::empty({x.size(0), 10});
   for (lora::Index at = 0; at < x.size(0); at += kBatch) {
     const lora::Index count = std::min(kBatch, x.size(0) - at);
-    lora::narrow(logits, 0, at, count).copy_(model(lora::narrow(x, 0, at, count)));
+    lora::narrow(logits, 0, at, count).copy_(model(lora::to(lora::narrow(x, 0, at, count), model.device())));
   }
   return logits;
 }
@@ -47,7 +47,7 @@ lora::Tensor logits_of(const lora::nn::Module& model, const lora::Tensor& x) {
 void run_predict(const PredictOptions& options) {
   apply_device(options.common);
   require_new_output(options);
-  const LoadedModel loaded = load_model(options.files);
+  const LoadedModel loaded = load_model(options.files, device_of(options.common));
   const lora::Tensor logits = logits_of(*loaded.model, read_images(options.input));
   const lora::NamedTensors out{{"logits", logits}};
   lora::save_safetensors(options.output, out);

@@ -121,7 +121,8 @@ std::int64_t planned_steps(const RunPlan& plan, const TrainingData& data, const 
 
 Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
               const Workspace& workspace, lora::nn::CsvLog& log) {
-  lora::reset_peak_memory();
+  const lora::Device device = trainee.model.device();
+  lora::reset_peak_memory(device);
   const lora::datasets::DataLoader training = training_images(plan, data, options);
   const lora::datasets::DataLoader validation = validation_images(plan, data);
   lora::optim::AdamWOptions adam;
@@ -162,7 +163,7 @@ Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& d
   Run run = describe_run(model, plan);
   add_history(run, result);
   run.ranks = ranks.rows();
-  run.peak_bytes = lora::memory_stats().peak_bytes;
+  run.peak_bytes = lora::memory_stats(device).peak_bytes;
   return run;
 }
 

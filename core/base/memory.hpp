@@ -1,5 +1,5 @@
 #pragma once
-// Memory of tensors: a caching allocator for the CPU and the storage that tensors share.
+// Memory of tensors: a caching allocator for each device and the storage that tensors share.
 
 #include <atomic>
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace lora {
 struct MemoryStats {
   std::size_t current_bytes = 0;   ///< in live tensors
   std::size_t peak_bytes = 0;      ///< largest current_bytes since the start or the last reset
-  std::size_t reserved_bytes = 0;  ///< held from the system: live and cached
+  std::size_t reserved_bytes = 0;  ///< held from the system or the device: live and cached
   std::uint64_t allocations = 0;   ///< blocks handed out
   std::uint64_t cache_hits = 0;    ///< of these, blocks that were reused
 };
@@ -25,13 +25,13 @@ MemoryStats memory_stats(const Device& device = kCpu);
 /// Sets peak_bytes to current_bytes.
 void reset_peak_memory(const Device& device = kCpu);
 
-/// Gives cached blocks back to the system.
+/// Gives cached blocks back to the system or the device.
 void release_cached_memory(const Device& device = kCpu);
 
 /// Memory shared by a tensor and its views, with the count of in-place changes.
 class Storage {
  public:
-  /// Uninitialised memory, 64-byte aligned. @throws Error if there is not enough, or no such device in this build
+  /// Uninitialised memory, 64-byte aligned. @throws Error if there is not enough, or no such device
   static std::shared_ptr<Storage> allocate(std::size_t bytes, const Device& device);
 
   /// Memory owned elsewhere (a mapped file, another library); `release` is called when the last tensor is gone.
@@ -58,11 +58,12 @@ class Storage {
   std::function<void()> release_;  // empty: the memory is the allocator's
 };
 
-/// Uninitialised memory of the CPU while a kernel runs, 64-byte aligned. It comes from the allocator, so it is reused and counted.
+/// Uninitialised memory while a kernel runs, 64-byte aligned. It comes from the allocator, so it is reused and counted. Kernels of a
+/// device run one after another, so that the one launched last may still be running when its scratch is gone.
 class Scratch {
  public:
   /// @throws Error if there is not enough
-  explicit Scratch(std::size_t bytes);
+  explicit Scratch(std::size_t bytes, const Device& device = kCpu);
   ~Scratch();
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
@@ -74,6 +75,7 @@ class Scratch {
 
  private:
   std::size_t bytes_;
+  Device device_;
   void* data_;
 };
 

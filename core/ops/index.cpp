@@ -45,7 +45,7 @@ bool all_inside(const std::int64_t* values, Index n, Index size) {
 Tensor checked_index(std::string_view op, const Tensor& x, int axis, const Tensor& index) {
   detail::require_same_device(op, x, index);
   require(index.dtype() == DType::i64 || index.dtype() == DType::i32, op, "an index is i64 or i32, got ", index, "; convert with to()");
-  const Tensor values = to(index, DType::i64), row_major = contiguous(values);
+  const Tensor values = to(index, DType::i64), row_major = to(contiguous(values), kCpu);
   const auto* at = row_major.data<std::int64_t>();
   const Index n = row_major.numel(), size = x.shape()[axis];
   if (!all_inside(at, n, size)) {

@@ -1,5 +1,6 @@
 #pragma once
-// Picking elements by index, and adding to picked ones. Indices are i64, or i32, which are converted; none counts from the end.
+// Picking elements by index, and adding to picked ones. Indices are i64, or i32, which are converted; none counts from the end. They are
+// checked before the kernel runs: one on another device is copied to the CPU for that, which waits for the device.
 
 #include <optional>
 

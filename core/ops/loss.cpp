@@ -62,7 +62,8 @@ struct Targets {
 
 Targets check_targets(const Tensor& target, Index classes, Index ignore_index) {
   Targets checked{contiguous(target), 0};
-  const std::int64_t* label = checked.index.data<std::int64_t>();
+  const Tensor labels = to(checked.index, kCpu);
+  const std::int64_t* label = labels.data<std::int64_t>();
   for (Index i = 0; i < target.numel(); ++i) {
     const bool ignored = label[i] == ignore_index;
     require(ignored || (label[i] >= 0 && label[i] < classes), "cross_entropy", "target ", label[i], " in row ", i,
@@ -70,9 +71,10 @@ Targets check_targets(const Tensor& target, Index classes, Index ignore_index) {
     checked.counted += ignored ? 0 : 1;
   }
   if (ignore_index >= 0 && checked.counted < target.numel()) {
-    checked.index = clone(checked.index);
-    std::int64_t* to = checked.index.mutable_data<std::int64_t>();
-    std::replace(to, to + target.numel(), static_cast<std::int64_t>(ignore_index), std::int64_t{-1});
+    Tensor marked = clone(labels);
+    auto* const first = marked.mutable_data<std::int64_t>();
+    std::replace(first, first + target.numel(), static_cast<std::int64_t>(ignore_index), std::int64_t{-1});
+    checked.index = to(marked, target.device());
   }
   return checked;
 }

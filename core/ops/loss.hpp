@@ -16,7 +16,8 @@ struct CrossEntropyOptions {
 
 /// Cross entropy of a softmax over the classes, in nats. With p = softmax(logits) and s = label_smoothing, a row's loss is
 ///   -(1 - s) log p[target] - s / C sum_j log p[j],  and 0 where the target is ignore_index.
-/// @param logits  [N, C] or [N, C, d1, ..], f32 or f64. @param target  [N] or [N, d1, ..], i64 in 0..C-1 or ignore_index
+/// @param logits  [N, C] or [N, C, d1, ..], f32 or f64. @param target  [N] or [N, d1, ..], i64 in 0..C-1 or ignore_index; one on another
+/// device is copied to the CPU to be checked, which waits for the device
 /// @return the losses in the shape of target, their sum, or their mean over the rows that are not ignored (NaN if there are none)
 /// @throws Error naming the place and the value of a target outside the classes
 /// @grad logits; saves the log-probabilities. @source smoothing: Szegedy et al. 2016, arXiv:1512.00567

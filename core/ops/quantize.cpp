@@ -114,8 +114,10 @@ void quantize_scales(Quantized4Bit& q) {
   for (float& scale : centred) {
     scale -= q.offset;
   }
-  q.nested_code = dynamic_map();
-  const Quantized8Bit nested = quantize_blockwise(from_values(centred, q.absmax.shape()), q.nested_code, q.nested_blocksize);
+  const Device& device = q.absmax.device();
+  q.nested_code = to(dynamic_map(), device);
+  const Tensor values = to(from_values(centred, q.absmax.shape()), device);
+  const Quantized8Bit nested = quantize_blockwise(values, q.nested_code, q.nested_blocksize);
   q.absmax = nested.codes;
   q.nested_absmax = nested.absmax;
 }
@@ -155,6 +157,7 @@ Quantized8Bit quantize_blockwise(const Tensor& x, const Tensor& map, Index block
   require_blocksize("quantize_blockwise", blocksize);
   require(x.dtype() == DType::f32, "quantize_blockwise", "x must be f32, got ", x);
   require_part("quantize_blockwise", "map", map, DType::f32, 256);
+  detail::require_same_device("quantize_blockwise", x, map);
   const Tensor flat = contiguous(x.detach());
   Quantized8Bit q{empty(x.shape(), DType::u8, x.device()), empty({blocks_of(x.numel(), blocksize)}, DType::f32, x.device())};
   detail::kernels_of(x).quantize_8bit(detail::context_of(x), map.view(), blocksize, flat.view(), q.codes.mutable_view(),
@@ -183,7 +186,7 @@ Quantized4Bit quantize_4bit(const Tensor& x, const Quantize4BitOptions& options)
   q.dtype = x.dtype();
   q.packed = empty({n / 2 + n % 2, 1}, DType::u8, x.device());
   q.absmax = empty({blocks_of(n, q.blocksize)}, DType::f32, x.device());
-  q.code = code_4bit(q.quant_type);
+  q.code = to(code_4bit(q.quant_type), x.device());
   detail::kernels_of(x).quantize_4bit(detail::context_of(x), codebook(q.quant_type), q.blocksize, flat.view(), q.packed.mutable_view(),
                                       q.absmax.mutable_view());
   require_finite("quantize_4bit", x, q.absmax);
@@ -209,6 +212,14 @@ Tensor dequantize_4bit(const Quantized4Bit& q, Index first, Index last) {
   return some_numbers(q, first * row, shape);
 }
 
+Quantized4Bit to(const Quantized4Bit& q, const Device& device) {
+  Quantized4Bit moved = q;
+  for (Tensor* part : {&moved.packed, &moved.absmax, &moved.code, &moved.nested_absmax, &moved.nested_code}) {
+    *part = part->defined() ? to(*part, device) : *part;
+  }
+  return moved;
+}
+
 Tensor scales_of(const Quantized4Bit& q) {
   check_quantized("scales_of", q);
   return some_scales(q, 0, q.absmax.numel());
@@ -225,6 +236,11 @@ void check_quantized(std::string_view where, const Quantized4Bit& q) {
     require_blocksize(where, q.nested_blocksize);
     require_part(where, "nested_absmax", q.nested_absmax, DType::f32, blocks_of(blocks, q.nested_blocksize));
     require_part(where, "nested_code", q.nested_code, DType::f32, 256);
+  }
+  for (const Tensor* part : {&q.absmax, &q.code, &q.nested_absmax, &q.nested_code}) {
+    if (part->defined()) {
+      detail::require_same_device(where, q.packed, *part);
+    }
   }
 }
 

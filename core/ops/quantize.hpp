@@ -28,8 +28,8 @@ struct Quantized8Bit {
   Tensor absmax;  ///< f32 [blocks]: the largest magnitude of each block
 };
 
-/// The nearest codes, the lower of two as near. @param x  f32. @param map  f32 [256], ascending. @param blocksize  a power of two, 32..4096
-/// @throws Error if x is not finite
+/// The nearest codes, the lower of two as near. @param x  f32. @param map  f32 [256], ascending, on x's device
+/// @param blocksize  a power of two, 32..4096. @throws Error if x is not finite
 Quantized8Bit quantize_blockwise(const Tensor& x, const Tensor& map, Index blocksize = 256);
 
 struct Quantize4BitOptions {
@@ -54,6 +54,7 @@ struct Quantized4Bit {
 
   bool defined() const { return packed.defined(); }
   bool nested() const { return nested_absmax.defined(); }
+  const Device& device() const { return packed.device(); }
   Index numel() const { return shape.numel(); }
   /// Bytes of everything that is kept of the tensor.
   std::size_t nbytes() const;
@@ -68,6 +69,9 @@ Quantized4Bit quantize_4bit(const Tensor& x, const Quantize4BitOptions& options 
 Tensor dequantize_4bit(const Quantized4Bit& q);
 /// Rows first .. last - 1 of it. @throws Error unless 0 <= first <= last <= rows
 Tensor dequantize_4bit(const Quantized4Bit& q, Index first, Index last);
+
+/// q with all parts on a device; q itself if it is there.
+Quantized4Bit to(const Quantized4Bit& q, const Device& device);
 
 /// f32 [blocks]: the scales, whichever way they are kept.
 Tensor scales_of(const Quantized4Bit& q);

@@ -14,17 +14,17 @@ Index words_for(const Shape& shape, DType dtype) { return shape.numel() * (dtype
 
 }  // namespace
 
-Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generator& generator) {
+Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generator& generator, const Device& device) {
   require(std::isfinite(low) && std::isfinite(high) && low <= high, "uniform", "needs finite bounds with low <= high, got ", low, " and ",
           high);
-  Tensor out = empty(shape, dtype);
+  Tensor out = empty(shape, dtype, device);
   detail::require_float("uniform", out);
   detail::kernels_of(out).uniform(detail::context_of(out), generator.reserve(words_for(shape, dtype)), low, high, out.mutable_view());
   return out;
 }
 
-Tensor randn(const Shape& shape, DType dtype, Generator& generator) {
-  Tensor out = empty(shape, dtype);
+Tensor randn(const Shape& shape, DType dtype, Generator& generator, const Device& device) {
+  Tensor out = empty(shape, dtype, device);
   detail::require_float("randn", out);
   detail::kernels_of(out).normal(detail::context_of(out), generator.reserve(words_for(shape, dtype)), 0.0, 1.0, out.mutable_view());
   return out;

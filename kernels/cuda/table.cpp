@@ -1,3 +1,4 @@
+#include "kernels/cuda/device.hpp"
 #include "kernels/cuda/kernels.hpp"
 #include "kernels/device_tables.hpp"
 
@@ -13,6 +14,9 @@ const KernelTable kCudaTable{
 
 }  // namespace
 
-const KernelTable& cuda_table() { return kCudaTable; }
+const KernelTable& cuda_table() {
+  cuda::stream();  // or the error that says why there is none
+  return kCudaTable;
+}
 
 }  // namespace lora::kernels

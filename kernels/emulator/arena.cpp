@@ -55,13 +55,13 @@ void* Arena::array(const void* site, std::size_t bytes, std::size_t align) {
       return known.begin;
     }
   }
-  const Quiet quiet;
   static_bytes_ += bytes;
   return static_bytes_ <= kMostStatic ? take(site, bytes, align) : nullptr;
 }
 
 // At an odd multiple of `align`: who relies on more would be right by luck.
 std::byte* Arena::take(const void* site, std::size_t bytes, std::size_t align) {
+  const Quiet quiet;
   std::size_t begin = (used_ + kGap + align - 1) / align * align;
   begin += begin / align % 2 == 0 ? align : 0;
   std::byte* const array = memory_ + begin;

@@ -13,7 +13,7 @@ namespace lora::simt {
 constinit thread_local Block* current_block = nullptr;
 char launch_clock = 0, exit_clock = 0;
 
-const std::string& Block::run(const Launch& of, uint3 at) {
+std::string Block::run(const Launch& of, uint3 at) {
   launch = &of;
   index = at;
   prepare();
@@ -25,26 +25,27 @@ const std::string& Block::run(const Launch& of, uint3 at) {
   running_ = &host_;
   leave_for(fibers_.take(thread_main), false);
   current_block = nullptr;
-  if (error_.empty() && shared.damaged()) {
-    error_ = describe_damage(*this);
+  std::string error = std::move(error_);
+  if (!error.empty()) {
+    forget_threads();
+  } else if (shared.damaged()) {
+    error = describe_damage(*this);
   }
-  return error_;
+  return error;
 }
 
 void Block::prepare() {
-  if (!error_.empty()) {
-    forget_failure();
-  }
   begin_threads(launch->block);
   barrier = {};
   exited = 0;
   const auto count = static_cast<unsigned>(threads.size());
-  schedule.begin(count, options().order, index.x + 131 * index.y + 7919 * index.z);
+  schedule.begin(count, options().order, index.x + 131 * index.y + 7919 * index.z + 104729 * static_cast<unsigned>(options().order));
   shared.reset(launch->dynamic_shared);
   fibers_.begin(count);
 }
 
-void Block::forget_failure() {
+/// After a failure, when some have not come to their end.
+void Block::forget_threads() {
   error_.clear();
   fibers_.clear();
   warps.clear();

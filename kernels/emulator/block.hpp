@@ -55,7 +55,7 @@ struct Barrier {
 class Block {
  public:
   /// Runs all threads of the block. @return what went wrong, empty if nothing
-  const std::string& run(const Launch& launch, uint3 index);
+  std::string run(const Launch& launch, uint3 index);
 
   // For the running thread.
   Thread& thread() { return *thread_; }
@@ -81,7 +81,7 @@ class Block {
  private:
   static void thread_main();
   void prepare();
-  void forget_failure();
+  void forget_threads();
   void begin_threads(dim3 shape);
   void run_thread(Thread& thread);
   void enter(Thread& thread);

@@ -21,11 +21,6 @@ constexpr std::size_t kColour = 192, kColours = kPage / kColour;
 
 }  // namespace
 
-/// Handed from the fiber that is left to the one that runs.
-struct Fiber::Arrival {
-  Fiber *from, *to;
-};
-
 Fiber::Fiber(std::size_t number) {
   void* const memory = mmap(nullptr, kStackBytes + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   require(memory != MAP_FAILED, "emulator", "no memory for the stack of fiber ", number, "; run with fewer threads");
@@ -63,35 +58,34 @@ void Fiber::adopt() {
 }
 
 void Fiber::switch_to(Fiber& next, [[maybe_unused]] bool for_good) {
-  Arrival arrival{this, &next};
+  next.former_ = this;
 #ifdef LORA_SIMT_ASAN
   __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_stack_, next.base_, next.size_);
 #endif
 #ifdef LORA_SIMT_TSAN
   __tsan_switch_to_fiber(next.tsan_, __tsan_switch_to_fiber_no_sync);
 #endif
-  const transfer_t transfer = jump_fcontext(next.context_, &arrival);
-  arrive(transfer.fctx, *static_cast<Arrival*>(transfer.data));
-}
-
-void Fiber::arrive(void* from_context, const Arrival& arrival) {
-  arrival.from->context_ = from_context;
-#ifdef LORA_SIMT_ASAN
-  const void* base = nullptr;
-  std::size_t size = 0;
-  __sanitizer_finish_switch_fiber(arrival.to->fake_stack_, &base, &size);
-  if (arrival.from->mapped_ == nullptr) {
-    arrival.from->base_ = base;
-    arrival.from->size_ = size;
-  }
-#endif
+  arrive(jump_fcontext(next.context_, &next).fctx);
 }
 
 template <class Transfer>
 void Fiber::start(Transfer transfer) {
-  const Arrival arrival = *static_cast<Arrival*>(transfer.data);
-  arrive(transfer.fctx, arrival);
-  arrival.to->entry_();
+  Fiber& fiber = *static_cast<Fiber*>(transfer.data);
+  fiber.arrive(transfer.fctx);
+  fiber.entry_();
+}
+
+void Fiber::arrive(void* context_of_former) {
+  former_->context_ = context_of_former;
+#ifdef LORA_SIMT_ASAN
+  const void* base = nullptr;
+  std::size_t size = 0;
+  __sanitizer_finish_switch_fiber(fake_stack_, &base, &size);
+  if (former_->mapped_ == nullptr) {  // of an OS thread only the sanitizer knows where its stack lies
+    former_->base_ = base;
+    former_->size_ = size;
+  }
+#endif
 }
 
 }  // namespace lora::simt

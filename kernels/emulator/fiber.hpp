@@ -25,12 +25,13 @@ class Fiber {
   void adopt();
 
  private:
-  struct Arrival;
-  static void arrive(void* from_context, const Arrival& arrival);
   template <class Transfer>
   static void start(Transfer transfer);
+  /// On this fiber, after a switch to it.
+  void arrive(void* context_of_former);
 
   void* context_ = nullptr;
+  Fiber* former_ = nullptr;  // that switched to this one
   void (*entry_)() = nullptr;
   std::byte* mapped_ = nullptr;
   const void* base_ = nullptr;  // lowest address of the stack

@@ -23,6 +23,8 @@
 // Every thread would get an array of its own.
 #define __shared__ static_assert(false, "use GPU_SHARED or GPU_DYN_SHARED");
 
+namespace lora::simt {
+
 // Variables, since macros with these names break members that have them, as of cudaLaunchConfig_t. The engine sets them when a thread gets
 // to run. They are read all the time: initial-exec is the cheapest thread-local storage in a library that is loaded with its program.
 [[gnu::tls_model("initial-exec")]] inline constinit thread_local uint3 threadIdx{};
@@ -30,13 +32,6 @@
 [[gnu::tls_model("initial-exec")]] inline constinit thread_local dim3 blockDim{};
 [[gnu::tls_model("initial-exec")]] inline constinit thread_local dim3 gridDim{};
 inline constexpr int warpSize = 32;
-
-/// A shared array: GPU_SHARED(float, tile, [32][33]);
-#define GPU_SHARED(T, name, ...) auto& name = ::lora::simt::shared<T __VA_ARGS__>([] {})
-/// The dynamic shared memory of the launch as T*, aligned to 128 bytes.
-#define GPU_DYN_SHARED(T, name) T* const name = static_cast<T*>(::lora::simt::dynamic_shared())
-
-namespace lora::simt {
 
 /// @tparam Site  the type of a lambda: another one for each place, and for each instantiation of a template
 template <class T, class Site>
@@ -46,3 +41,14 @@ T& shared(Site) {
 }
 
 }  // namespace lora::simt
+
+using lora::simt::blockDim;
+using lora::simt::blockIdx;
+using lora::simt::gridDim;
+using lora::simt::threadIdx;
+using lora::simt::warpSize;
+
+/// A shared array: GPU_SHARED(float, tile, [32][33]);
+#define GPU_SHARED(T, name, ...) auto& name = ::lora::simt::shared<T __VA_ARGS__>([] {})
+/// The dynamic shared memory of the launch as T*, aligned to 128 bytes.
+#define GPU_DYN_SHARED(T, name) T* const name = static_cast<T*>(::lora::simt::dynamic_shared())

@@ -84,7 +84,7 @@ void run_blocks(const Launch& launch, Progress& progress) {
     if (!error.empty()) {
       progress.next = progress.blocks;
       const std::lock_guard lock(progress.mutex);
-      progress.error = progress.error.empty() ? error : progress.error;
+      progress.error = progress.error.empty() ? std::move(error) : progress.error;
     }
   }
   block_store().give_back(std::move(block));

@@ -27,7 +27,7 @@ void add_batch_norm(std::vector<OpCase>& cases, const Shape& shape) {
   const auto mean = random(c), var = random(c, 0.5, 2.0);
   cases.push_back({label("batch_norm", shape),
                    [=](const Tensors& x) {
-                     const auto same = [&](const Tensor& t) { return to(t, x[0].dtype()); };
+                     const auto same = [&](const Tensor& t) { return to(to(t, x[0].dtype()), x[0].device()); };
                      return batch_norm(x[0], {same(mean), same(var)}, x[1], x[2], 0.01);
                    },
                    {random(shape), random(c), random(c)}});

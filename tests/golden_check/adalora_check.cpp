@@ -91,6 +91,7 @@ void check_adalora(Case& c) {
   const AdaLoraConfig config = config_of(c);
   Two model(c.input("base.a.weight"), c.input("base.b.weight"));
   load_base(c, model);
+  model.to(c.device());
   const AttachedAdapter adapter = attach(model, config);
   for (auto& [name, tensor] : adapter.named_parameters()) {
     tensor.detach().copy_(c.input("init." + name));

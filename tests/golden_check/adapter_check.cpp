@@ -82,6 +82,7 @@ void load(Case& c, const AttachedAdapter& adapter) {
 void check_adapter(Case& c) {
   const LoraConfig config = config_of(c);
   One model(layer_of(c));
+  model.to(c.device());
   const AttachedAdapter adapter = attach(model, config);
   load(c, adapter);
   Tensor x = c.input("x");

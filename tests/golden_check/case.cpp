@@ -48,7 +48,7 @@ std::string difference(const std::string& name, const Tensor& found, const Tenso
 
 }  // namespace
 
-Case::Case(const SafetensorsFile& file) : file_(file) {
+Case::Case(const SafetensorsFile& file, const Device& device) : file_(file), device_(device) {
   const auto at = file.metadata.find("attrs");
   require(at != file.metadata.end(), "golden", "the metadata has no 'attrs'");
   attributes_ = Json::parse(at->second);
@@ -57,7 +57,7 @@ Case::Case(const SafetensorsFile& file) : file_(file) {
 
 Tensor Case::input(const std::string& name) {
   inputs_.insert(name);
-  return clone(file_.at(name));
+  return to(clone(file_.at(name)), device_);
 }
 
 void Case::expect(const std::string& name, const Tensor& found) {

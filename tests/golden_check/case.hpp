@@ -16,10 +16,11 @@ using Json = nlohmann::json;
 
 class Case {
  public:
-  /// @param file  must outlive this. @throws Error if the metadata has no JSON object `attrs`
-  explicit Case(const SafetensorsFile& file);
+  /// @param file  must outlive this. @param device  where it is computed. @throws Error if the metadata has no JSON object `attrs`
+  explicit Case(const SafetensorsFile& file, const Device& device = kCpu);
+  const Device& device() const { return device_; }
 
-  /// A copy of an input. @throws Error if the file lacks it
+  /// A copy of an input on the device. @throws Error if the file lacks it
   Tensor input(const std::string& name);
   bool has_tensor(const std::string& name) const { return file_.contains(name); }
 
@@ -53,6 +54,7 @@ class Case {
 
  private:
   const SafetensorsFile& file_;
+  Device device_;
   Json attributes_;
   std::set<std::string> inputs_, compared_, read_attributes_;
   std::vector<std::string> failures_;

@@ -20,8 +20,8 @@ const Check& check_of(const Json& kind) {
   return at->second;
 }
 
-Verdict run(const SafetensorsFile& file) {
-  Case c(file);
+Verdict run(const SafetensorsFile& file, const Device& device) {
+  Case c(file, device);
   require(c.has_attribute("kind"), "golden", "the case has no attribute 'kind'");
   check_of(c.attributes().at("kind"))(c);
   const auto failures = c.finish();
@@ -30,9 +30,9 @@ Verdict run(const SafetensorsFile& file) {
 
 }  // namespace
 
-Verdict check_case(const SafetensorsFile& file) {
+Verdict check_case(const SafetensorsFile& file, const Device& device) {
   try {
-    return run(file);
+    return run(file, device);
   } catch (const Skip& skipped) {
     return {Outcome::skipped, {skipped.reason}};
   } catch (const std::exception& error) {

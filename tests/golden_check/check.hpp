@@ -15,9 +15,9 @@ struct Verdict {
   std::vector<std::string> reasons;  ///< of a failure, a line each, or of a skip
 };
 
-/// Never throws: what goes wrong is a failure. Unknown kinds, ops, tensors and attributes are failures; a skip is what this version of the
-/// library does not have.
-Verdict check_case(const SafetensorsFile& file);
+/// Computes on `device`. Never throws: what goes wrong is a failure. Unknown kinds, ops, tensors and attributes are failures; a skip is
+/// what this version of the library does not have.
+Verdict check_case(const SafetensorsFile& file, const Device& device = kCpu);
 
 // One function a kind of case. They read inputs and attributes, compute, and expect.
 void check_adalora(Case& c);

@@ -1,4 +1,4 @@
-// golden_check DIR: computes every case in a folder of reference cases and compares. Exit status 0 only if none failed.
+// golden_check [--device cpu|cuda] DIR: computes every case in a folder of reference cases and compares. Exit status 0 only if none failed.
 
 #include <algorithm>
 #include <filesystem>
@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "core/base/device_backend.hpp"
 #include "tests/golden_check/check.hpp"
 
 namespace {
@@ -25,9 +26,9 @@ std::vector<std::filesystem::path> cases_in(const std::filesystem::path& folder)
   return paths;
 }
 
-Verdict check_file(const std::filesystem::path& path) {
+Verdict check_file(const std::filesystem::path& path, const lora::Device& device) {
   try {
-    return lora::test::check_case(lora::load_safetensors(path));
+    return lora::test::check_case(lora::load_safetensors(path), device);
   } catch (const std::exception& error) {
     return {Outcome::failed, {error.what()}};
   }
@@ -43,12 +44,12 @@ void print(const std::string& name, const Verdict& verdict) {
   std::cout << '\n';
 }
 
-int check_folder(const std::filesystem::path& folder) {
+int check_folder(const std::filesystem::path& folder, const lora::Device& device) {
   const auto paths = cases_in(folder);
   lora::require(!paths.empty(), "golden_check", "no *.safetensors files in ", folder);
   std::map<Outcome, int> count;
   for (const auto& path : paths) {
-    const Verdict verdict = check_file(path);
+    const Verdict verdict = check_file(path, device);
     ++count[verdict.outcome];
     print(path.stem().string(), verdict);
   }
@@ -59,12 +60,18 @@ int check_folder(const std::filesystem::path& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 || std::string(argv[1]).rfind("-", 0) == 0) {
-    std::cerr << "usage: golden_check DIR    checks every *.safetensors file directly in DIR against the library\n";
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const bool named = words.size() == 3 && words[0] == "--device" && (words[1] == "cpu" || words[1] == "cuda");
+  if (!named && (words.size() != 1 || words[0].rfind("-", 0) == 0)) {
+    std::cerr << "usage: golden_check [--device cpu|cuda] DIR    checks every *.safetensors file directly in DIR against the library\n";
     return 2;
   }
   try {
-    return check_folder(argv[1]);
+    const lora::Device device{named && words[1] == "cuda" ? lora::DeviceType::cuda : lora::DeviceType::cpu};
+    if (device.type == lora::DeviceType::cuda) {
+      lora::cuda_backend();  // says what is missing
+    }
+    return check_folder(words.back(), device);
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';
     return 1;

@@ -49,7 +49,7 @@ void check_optimizer(Case& c) {
   parameter.requires_grad_();
   const auto optimizer = optimizer_of(c, parameter);
   const Tensor grads = c.input("grads");
-  Tensor trajectory = zeros(grads.shape(), grads.dtype());
+  Tensor trajectory = zeros(grads.shape(), grads.dtype(), grads.device());
   for (Index i = 0; i < grads.size(0); ++i) {
     parameter.set_grad(squeeze(narrow(grads, 0, i, 1), 0));
     optimizer->step();

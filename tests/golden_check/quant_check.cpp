@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
 #include "core/ops/quantize.hpp"
 #include "tests/golden_check/check.hpp"
@@ -70,13 +71,16 @@ Tensor values_of_bytes(const Tensor& codes, const Tensor& table) {
   return from_values(values, codes.shape());
 }
 
+/// A tensor of the file on the device.
+Tensor stored(Case& c, const std::string& name) { return to(c.reference(name), c.device()); }
+
 /// The scales in 8 bits. Their mean depends on the order of its sum, so the rest is checked with the reference's.
 void check_scales(Case& c, const Tensor& absmax, const Quantized4Bit& full) {
   require(c.attribute<Index>("nested_blocksize") == full.nested_blocksize, "golden", "nested_blocksize is not ", full.nested_blocksize);
   c.expect("nested_code", full.nested_code);
   // Sums of at most some thousand scales in f32, in whichever order.
   c.compare("offset", lora::full(c.reference("offset").shape(), full.offset), c.reference("offset"), within_ulps(4));
-  const Tensor centred = absmax - c.reference("offset");
+  const Tensor centred = absmax - stored(c, "offset");
   const Quantized8Bit nested = quantize_blockwise(centred, full.nested_code, full.nested_blocksize);
   c.expect("nested_absmax", nested.absmax);
   require(c.reference("absmax_u8").shape() == nested.codes.shape(), "golden", "absmax_u8 is ", c.reference("absmax_u8"), ", expected ",
@@ -89,15 +93,15 @@ void check_scales(Case& c, const Tensor& absmax, const Quantized4Bit& full) {
 
 /// The case's own codes and scales, which `dequantized` is made of.
 Quantized4Bit as_stored(Case& c, Quantized4Bit q) {
-  q.packed = c.reference("packed");
-  q.code = c.reference("code");
+  q.packed = stored(c, "packed");
+  q.code = stored(c, "code");
   if (q.nested()) {
-    q.absmax = c.reference("absmax_u8");
-    q.nested_absmax = c.reference("nested_absmax");
-    q.nested_code = c.reference("nested_code");
+    q.absmax = stored(c, "absmax_u8");
+    q.nested_absmax = stored(c, "nested_absmax");
+    q.nested_code = stored(c, "nested_code");
     q.offset = c.reference("offset").item<float>();
   } else {
-    q.absmax = c.reference("absmax");
+    q.absmax = stored(c, "absmax");
   }
   return q;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Arrays for direct tests of kernels: any dtype and layout, read and written as f64, and the kernels of every instruction set.
+// Arrays for direct tests of kernels: any dtype and layout, read and written as f64, and the kernels of every instruction set and device.
 
 #include <algorithm>
 #include <cmath>
@@ -9,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/device_backend.hpp"
 #include "core/base/dtype.hpp"
 #include "core/base/view.hpp"
 #include "kernels/cpu/isa.hpp"
+#include "tests/support/staged_table.hpp"
 
 namespace lora::test {
 
@@ -22,6 +24,15 @@ inline std::vector<std::pair<std::string, const kernels::KernelTable*>> cpu_tabl
     if (const kernels::KernelTable* table = kernels::cpu_table(isa); table != nullptr) {
       tables.emplace_back(isa, table);
     }
+  }
+  return tables;
+}
+
+/// These, and the kernels of CUDA where there is one; all take arrays of the host.
+inline std::vector<std::pair<std::string, const kernels::KernelTable*>> kernel_tables() {
+  auto tables = cpu_tables();
+  if (cuda_available()) {
+    tables.emplace_back("cuda", &staged_cuda_table());
   }
   return tables;
 }

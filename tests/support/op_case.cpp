@@ -69,12 +69,26 @@ double max_difference(const Tensor& a, const Tensor& b) {
 
 double max_abs(const Tensor& a) { return max_difference(a, zeros(a.shape(), a.dtype())); }
 
+double relative_difference(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape())) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const auto x = a.to_vector<double>(), y = b.to_vector<double>();
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool same = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]));
+    difference += same ? 0 : (x[i] - y[i]) * (x[i] - y[i]);
+    norm += same && !std::isfinite(y[i]) ? 0 : y[i] * y[i];
+  }
+  return std::sqrt(difference) / std::max(std::sqrt(norm), 1e-30);
+}
+
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) {
     return false;
   }
-  const Tensor x = contiguous(a.detach());
-  const Tensor y = contiguous(b.detach());
+  const Tensor x = to(contiguous(a.detach()), kCpu);
+  const Tensor y = to(contiguous(b.detach()), kCpu);
   return x.nbytes() == 0 || std::memcmp(x.view().data, y.view().data, x.nbytes()) == 0;
 }
 
