@@ -26,7 +26,8 @@ __global__ void layer_norm_kernel(Teams rows, LayerNorm<T> a) {
   using C = Compute<T>;
   const Team team{rows.size};
   const Index row = team.number(), start = row * rows.length, m = row < rows.count ? rows.length : 0;
-  const double center = m > 0 ? in_double(a.x[start]) : 0.0, share = 1.0 / static_cast<double>(m > 0 ? m : 1);
+  const double first = m > 0 ? in_double(a.x[start]) : 0.0, share = 1.0 / static_cast<double>(m > 0 ? m : 1);
+  const double center = std::isfinite(first) ? first : 0.0;  // from infinity to itself it is NaN, but the mean is infinite
   Sums sum{0.0, 0.0};
   for (Index j = team.rank(); j < m; j += team.size) {
     const double distance = in_double(a.x[start + j]) - center;
