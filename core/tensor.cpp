@@ -141,6 +141,16 @@ Tensor& Tensor::copy_(const Tensor& source) {
   return *this;
 }
 
+Tensor& Tensor::to_(const Device& device) {
+  require(is_leaf(), "to_", *this, " is the result of an op; only leaves move in place, to() makes a copy of others");
+  const Tensor there = to(detach(), device), grad_there = grad().defined() ? to(grad(), device) : Tensor{};
+  impl_->storage = there.storage();
+  impl_->strides = there.strides();
+  impl_->offset = there.offset();
+  set_grad(grad_there);
+  return *this;
+}
+
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   return tensor.defined() ? out << tensor.dtype() << tensor.shape() << '@' << tensor.device() : out << "undefined tensor";
 }

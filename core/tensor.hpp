@@ -90,6 +90,8 @@ class Tensor {
   Tensor& zero_() { return fill_(0.0); }
   /// Copies values (converted, broadcast) from `source`, which may be on another device.
   Tensor& copy_(const Tensor& source);
+  /// Moves a leaf and its gradient to a device. All handles follow; views and what graphs have saved keep the former memory.
+  Tensor& to_(const Device& device);
 
   // Used by the autograd engine and by ops.
   const std::shared_ptr<Node>& node() const;

@@ -26,7 +26,9 @@ inline constexpr unsigned kFullMask = 0xffffffffu;
 /// Threads of a block where nothing else is said.
 inline constexpr int kThreads = 256;
 
+#if defined(__CUDACC__) || defined(LORA_CUDA_EMULATED)  // sources of the host have no threads
 /// This thread's number in a grid of one axis.
 __device__ inline Index thread_index() { return static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x; }
+#endif
 
 }  // namespace lora::kernels::cuda

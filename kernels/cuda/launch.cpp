@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <sstream>
+
+#include "kernels/cuda/nvtx.hpp"
 
 namespace lora::kernels::cuda {
 
@@ -39,5 +42,24 @@ void count_launch(Row row, std::initializer_list<Extent> extents) {
   c.tails.fetch_add(tail ? 1 : 0, std::memory_order_relaxed);
   c.ones.fetch_add(one ? 1 : 0, std::memory_order_relaxed);
 }
+
+void check_launch(cudaError_t status, Row row, std::initializer_list<Extent> extents, const LaunchShape& shape) {
+  if (status == cudaSuccess) [[likely]] {
+    return;
+  }
+  std::ostringstream items;
+  for (const Extent& extent : extents) {
+    items << (items.tellp() > 0 ? " x " : "") << extent.items;
+  }
+  const dim3 &grid = shape.grid, &block = shape.block;
+  std::ostringstream what;
+  what << "launching " << grid.x << " x " << grid.y << " x " << grid.z << " blocks of " << block.x * block.y * block.z << " threads for "
+       << items.str() << " items";
+  check(status, name(row), what.str());
+}
+
+ProfiledRange::ProfiledRange(Row row) { push_range(name(row).data()); }
+
+ProfiledRange::~ProfiledRange() { pop_range(); }
 
 }  // namespace lora::kernels::cuda

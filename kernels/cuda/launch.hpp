@@ -9,6 +9,9 @@
 #include "kernels/cuda/error.hpp"
 #include "kernels/cuda/gpu.hpp"
 #include "kernels/cuda/kernels.hpp"
+#ifdef LORA_CUDA_EMULATED
+#include "kernels/emulator/stream.hpp"
+#endif
 
 namespace lora::kernels::cuda {
 
@@ -32,6 +35,18 @@ struct LaunchShape {
   unsigned dynamic_shared = 0;  ///< bytes
 };
 
+/// @throws Error with the row, what was to be done in which grid, and CUDA's text
+void check_launch(cudaError_t status, Row row, std::initializer_list<Extent> extents, const LaunchShape& shape);
+
+/// While it lives, profilers show what this thread calls under the row's name.
+class ProfiledRange {
+ public:
+  explicit ProfiledRange(Row row);
+  ~ProfiledRange();
+  ProfiledRange(const ProfiledRange&) = delete;
+  ProfiledRange& operator=(const ProfiledRange&) = delete;
+};
+
 /// Blocks of `per_block` items, at least one.
 inline dim3 blocks_for(Index items, Index per_block) {
   return dim3(static_cast<unsigned>(items <= per_block ? 1 : (items + per_block - 1) / per_block));
@@ -43,9 +58,11 @@ void launch(const Context& context, Row row, std::initializer_list<Extent> exten
             const A&... args) {
   count_launch(row, extents);
 #ifdef LORA_CUDA_EMULATED
-  static_cast<void>(context);
-  simt::launch(name(row).data(), shape.grid, shape.block, shape.dynamic_shared, kernel, static_cast<P>(args)...);
+  simt::submit(context.stream, [=, ... values = static_cast<P>(args)] {
+    simt::launch(name(row).data(), shape.grid, shape.block, shape.dynamic_shared, kernel, values...);
+  });
 #else
+  const ProfiledRange range(row);
   constexpr unsigned kWithoutOptIn = 48u << 10;
   if (shape.dynamic_shared > kWithoutOptIn) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.dynamic_shared)), name(row));
@@ -55,7 +72,7 @@ void launch(const Context& context, Row row, std::initializer_list<Extent> exten
   config.blockDim = shape.block;
   config.dynamicSmemBytes = shape.dynamic_shared;
   config.stream = static_cast<cudaStream_t>(context.stream);
-  check(cudaLaunchKernelEx(&config, kernel, static_cast<P>(args)...), name(row), "launch");
+  check_launch(cudaLaunchKernelEx(&config, kernel, static_cast<P>(args)...), row, extents, shape);
 #endif
 }
 

@@ -24,6 +24,10 @@ void Stream::submit(std::function<void()> work) {
   work();
 }
 
+void submit(void* stream, std::function<void()> work) {
+  stream == nullptr ? work() : static_cast<Stream*>(stream)->submit(std::move(work));
+}
+
 std::uint64_t Stream::submitted() {
   const std::lock_guard lock(mutex_);
   return done_ + waiting_.size();

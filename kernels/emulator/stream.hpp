@@ -26,6 +26,9 @@ class Stream {
   std::uint64_t done_ = 0;
 };
 
+/// Submits to the stream that a cudaStream_t points to; for null `work` runs at once.
+void submit(void* stream, std::function<void()> work);
+
 /// Whether streams run their work late: LORA_CUDA_LAZY=1. Tests may change it while no work waits.
 bool& lazy_streams();
 
