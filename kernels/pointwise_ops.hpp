@@ -134,11 +134,20 @@ struct softplus {
 };
 struct gelu {  // x Phi(x); by erfc, as 1 + erf cancels for negative x
   static constexpr Needs needs = Needs::input;
-  template <class T> LORA_HOST_DEVICE static T cdf(T x) { return T(0.5) * std::erfc(x * T(-0.70710678118654752)); }
-  template <class T> LORA_HOST_DEVICE static T value(T x) { return x * cdf(x); }
-  template <class T> LORA_HOST_DEVICE static T slope(T x, T) {
-    return cdf(x) + x * (T(0.39894228040143268) * std::exp(T(-0.5) * x * x));  // 1 / sqrt(2 pi)
+  // Both functions multiply the relative error of their argument by about x^2: what its rounding lost is added.
+  template <class T> LORA_HOST_DEVICE static T bell(T x) {  // e^(-x^2 / 2)
+    const T square = x * x, e = std::exp(T(-0.5) * square);
+    return e > T(0) ? e - T(0.5) * e * std::fma(x, x, -square) : e;
   }
+  template <class T> LORA_HOST_DEVICE static T cdf(T x) {
+    constexpr T kRoot = T(-0.70710678118654752);  // -sqrt(1/2), and what is missing there
+    constexpr T kRest = sizeof(T) == 4 ? T(-0.70710678118654752 - double(kRoot)) : T(4.8336466567264565e-17);
+    const T z = x * kRoot, e = std::exp(-z * z);
+    const T lost = e > T(0) ? std::fma(x, kRoot, -z) + x * kRest : T(0);
+    return T(0.5) * (std::erfc(z) - T(1.1283791670955126) * e * lost);  // 2 / sqrt(pi)
+  }
+  template <class T> LORA_HOST_DEVICE static T value(T x) { return x * cdf(x); }
+  template <class T> LORA_HOST_DEVICE static T slope(T x, T) { return cdf(x) + x * (T(0.39894228040143268) * bell(x)); }  // 1 / sqrt(2 pi)
 };
 struct gelu_tanh {  // x (1 + tanh u) / 2 = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3)
   static constexpr Needs needs = Needs::input;

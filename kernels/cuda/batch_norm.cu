@@ -19,9 +19,9 @@ struct Normalise {
     C mean, scale, shift;
   };
   __device__ Column column(Index j) const {
-    return {loaded(mean[j]), value_or(weight, j, C(1)) / std::sqrt(loaded(var[j]) + eps), value_or(bias, j, C(0))};
+    return {widened(mean[j]), value_or(weight, j, C(1)) / std::sqrt(widened(var[j]) + eps), value_or(bias, j, C(0))};
   }
-  __device__ void apply(const Column& c, Index at) const { y[at] = static_cast<T>((loaded(x[at]) - c.mean) * c.scale + c.shift); }
+  __device__ void apply(const Column& c, Index at) const { y[at] = static_cast<T>((widened(x[at]) - c.mean) * c.scale + c.shift); }
 };
 
 /// Without sums mean and var are constants, and x is not read.
@@ -36,11 +36,11 @@ struct NormaliseGrad {
     C scale, mean, tilt, offset;
   };
   __device__ Column column(Index j) const {
-    const C rstd = C(1) / std::sqrt(loaded(var[j]) + eps);
-    return {rstd * value_or(weight, j, C(1)), loaded(mean[j]), value_or(sum_xhat, j, C(0)) * share * rstd, value_or(sum, j, C(0)) * share};
+    const C rstd = C(1) / std::sqrt(widened(var[j]) + eps);
+    return {rstd * value_or(weight, j, C(1)), widened(mean[j]), value_or(sum_xhat, j, C(0)) * share * rstd, value_or(sum, j, C(0)) * share};
   }
   __device__ void apply(const Column& c, Index at) const {
-    const C slope = sum_xhat == nullptr ? loaded(gy[at]) : loaded(gy[at]) - c.offset - (loaded(x[at]) - c.mean) * c.tilt;
+    const C slope = sum_xhat == nullptr ? widened(gy[at]) : widened(gy[at]) - c.offset - (widened(x[at]) - c.mean) * c.tilt;
     gx[at] = static_cast<T>(c.scale * slope);
   }
 };

@@ -19,15 +19,15 @@ struct Moments {
   double n;
   T *mean, *var;
 
-  __device__ double column(Index j) const { return wide(x[j]); }
+  __device__ double column(Index j) const { return in_double(x[j]); }
   __device__ Sums term(double center, Index, Index at) const {
-    const double distance = wide(x[at]) - center;
+    const double distance = in_double(x[at]) - center;
     return {distance, distance * distance};
   }
   __device__ void finish(Index j, const Sums& sum) const {
     const double spread = (sum.second - sum.first * (sum.first / n)) / n;
-    mean[j] = stored<T>(column(j) + sum.first / n);
-    var[j] = stored<T>(spread < 0.0 ? 0.0 : spread);
+    mean[j] = narrowed<T>(column(j) + sum.first / n);
+    var[j] = narrowed<T>(spread < 0.0 ? 0.0 : spread);
   }
 };
 
@@ -37,14 +37,14 @@ struct ColumnNormSums {
   double eps;
   T *sum_xhat, *sum;
 
-  __device__ double column(Index j) const { return wide(mean[j]); }
+  __device__ double column(Index j) const { return in_double(mean[j]); }
   __device__ Sums term(double center, Index, Index at) const {
-    const double slope = wide(gy[at]);
-    return {slope * (wide(x[at]) - center), slope};
+    const double slope = in_double(gy[at]);
+    return {slope * (in_double(x[at]) - center), slope};
   }
   __device__ void finish(Index j, const Sums& total) const {
-    sum_xhat[j] = stored<T>(total.first / std::sqrt(wide(var[j]) + eps));
-    sum[j] = stored<T>(total.second);
+    sum_xhat[j] = narrowed<T>(total.first / std::sqrt(in_double(var[j]) + eps));
+    sum[j] = narrowed<T>(total.second);
   }
 };
 
@@ -55,12 +55,12 @@ struct RowNormSums {
 
   __device__ double column(Index) const { return 0.0; }
   __device__ Sums term(double, Index row, Index at) const {
-    const double slope = wide(gy[at]);
-    return {slope * ((wide(x[at]) - wide(mean[row])) * wide(rstd[row])), slope};
+    const double slope = in_double(gy[at]);
+    return {slope * ((in_double(x[at]) - in_double(mean[row])) * in_double(rstd[row])), slope};
   }
   __device__ void finish(Index j, const Sums& total) const {
-    sum_xhat[j] = stored<T>(total.first);
-    sum[j] = stored<T>(total.second);
+    sum_xhat[j] = narrowed<T>(total.first);
+    sum[j] = narrowed<T>(total.second);
   }
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/cuda/convert.hpp"
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/types.hpp"
 
@@ -113,7 +114,7 @@ __global__ void max_pool_kernel(Pool2dShape s, Index numel, const T* x, Numbers<
     C best = -std::numeric_limits<C>::infinity();
     Index number = h.first * s.w.kernel + w.first;
     for_inputs(s, p, h, w, [&](Index from, Index element) {
-      const C value = static_cast<C>(x[from]);
+      const C value = widened(x[from]);
       if (value > best || value != value) {
         best = value;
         number = element;
@@ -132,7 +133,7 @@ __global__ void max_pool_grad_kernel(Pool2dShape s, Index numel, Numbers<const v
     C sum(0);
     for_windows(s, pixel_at(at, s, s.h.in, s.w.in), [&](Index window, Index element, Index) {
       if (argmax.get(window) == element) {
-        sum += static_cast<C>(gy[window]);
+        sum += widened(gy[window]);
       }
     });
     gx[at] = static_cast<T>(sum);
@@ -148,7 +149,7 @@ __global__ void avg_pool_kernel(Pool2dShape s, Index numel, Index elements, cons
     const Pixel p = pixel_at(at, s, s.h.out, s.w.out);
     const Window h = window_of(s.h, s.adaptive, p.i), w = window_of(s.w, s.adaptive, p.j);
     C sum(0);
-    for_inputs(s, p, h, w, [&](Index from, Index) { sum += static_cast<C>(x[from]); });
+    for_inputs(s, p, h, w, [&](Index from, Index) { sum += widened(x[from]); });
     y[at] = static_cast<T>(sum / static_cast<C>(elements > 0 ? elements : h.count() * w.count()));
   }
 }
@@ -159,9 +160,8 @@ __global__ void avg_pool_grad_kernel(Pool2dShape s, Index numel, Index elements,
   const Index at = thread_index();
   if (at < numel) {
     C sum(0);
-    for_windows(s, pixel_at(at, s, s.h.in, s.w.in), [&](Index window, Index, Index inside) {
-      sum += static_cast<C>(gy[window]) / static_cast<C>(elements > 0 ? elements : inside);
-    });
+    for_windows(s, pixel_at(at, s, s.h.in, s.w.in),
+                [&](Index window, Index, Index inside) { sum += widened(gy[window]) / static_cast<C>(elements > 0 ? elements : inside); });
     gx[at] = static_cast<T>(sum);
   }
 }

@@ -70,13 +70,17 @@ struct Range {
 template <class S, class T>
 __device__ double reduce_range(const Layout<1>& reduced, const Range& range, const T* x, double center) {
   double total = S::kStart;
-  const bool straight = reduced.ndim == 1;
-  const Index step = straight ? reduced.stride[0][0] : 0;
-  for (Index i = range.first; i < range.end; i += range.team) {
-    Index at[1] = {i * step};
-    if (!straight) {
-      reduced.locate(i, at);
+  if (reduced.ndim == 1) {  // several reads are under way at a time
+    const Index step = reduced.stride[0][0];
+#pragma unroll 4
+    for (Index i = range.first; i < range.end; i += range.team) {
+      total = S::put(total, static_cast<Compute<T>>(x[i * step]), center);
     }
+    return total;
+  }
+  for (Index i = range.first; i < range.end; i += range.team) {
+    Index at[1];
+    reduced.locate(i, at);
     total = S::put(total, static_cast<Compute<T>>(x[at[0]]), center);
   }
   return total;

@@ -13,9 +13,7 @@ void arrive(Block& block, bool vote, Loc at) {
     barrier.at = at;
     barrier.votes = {};
   } else if (!same_place(barrier.at, at)) {
-    block.thread().state = State::at_barrier;
-    block.thread().at = at;
-    block.abandon(describe_deadlock(block));
+    block.abandon(describe_other_barrier(block, at));
   }
   ++barrier.arrived;
   barrier.votes.count += vote ? 1 : 0;

@@ -38,6 +38,9 @@ Fiber::~Fiber() {
     return;
   }
 #ifdef LORA_SIMT_TSAN
+  void* const here = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(tsan_, 0);
+  __tsan_switch_to_fiber(here, 0);  // what it did comes before what follows
   __tsan_destroy_fiber(tsan_);
 #endif
   unpoison(mapped_ + kPage, kStackBytes + kPage);

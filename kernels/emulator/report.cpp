@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ostream>
 #include <sstream>
+#include <utility>
 
 #include "kernels/emulator/sanitizers.hpp"
 
@@ -93,6 +94,13 @@ std::string describe_deadlock(const Block& block) {
   }
   text << "; let all threads of a block reach a barrier, and all lanes of a mask the operation of their warp";
   return std::move(text).str();
+}
+
+std::string describe_other_barrier(Block& block, Loc at) {
+  const Quiet quiet;
+  std::ostringstream what;
+  what << "__syncthreads while other threads of the block wait at that of " << Place{block.barrier.at};
+  return describe_thread(block, block.thread(), std::move(what).str(), at);
 }
 
 std::string describe_damage(const Block& block) {
