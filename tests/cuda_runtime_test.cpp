@@ -69,6 +69,9 @@ TEST_CASE("cuda: what is missing is said with what to do", "[cuda]") {
       "say, or use the CPU (--device cpu)";
   CHECK(absence(cudaErrorNoDevice, 0, 13000) == no_gpu);
   CHECK(absence(cudaSuccess, 0, 13000) == no_gpu);
+  CHECK(absence(cudaErrorNoKernelImageForDevice, 1, 13000) ==
+        "this build has no code for the GPU of this machine; build with its architecture in LORA_CUDA_ARCHITECTURES, or use the CPU "
+        "(--device cpu)");
   CHECK_THROWS_WITH(zeros({1}, DType::f32, {DeviceType::cuda, 1}), Contains("cuda:1: tensors live on cuda:0 alone"));
   if (!cuda_available()) {
     CHECK_THROWS_WITH(zeros({1}, DType::f32, kCuda), Catch::StartsWith("[cuda] "));

@@ -16,8 +16,11 @@
 #include "core/ranges.hpp"
 #include "lora/lora.hpp"
 #include "lora/quantize_weights.hpp"
+#include "nn/attention.hpp"
 #include "nn/batch_norm.hpp"
 #include "nn/conv2d.hpp"
+#include "nn/embedding.hpp"
+#include "nn/layer_norm.hpp"
 #include "nn/linear.hpp"
 #include "nn/optim/adam.hpp"
 #include "nn/optim/sgd.hpp"
@@ -262,6 +265,53 @@ TEST_CASE("device: optimizers do on a GPU what they do on the CPU, and their sta
         for (std::size_t i = 0; i < here.size(); ++i) {
           CHECK(there[i].device() == device);
           CHECK(relative_difference(there[i], here[i]) <= (dtype == DType::f32 ? 1e-6 : 1e-14));  // some roundings a step
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("device: layers give on a GPU what they give on the CPU", "[device][cuda]") {
+  struct Row {
+    const char* name;
+    std::function<std::unique_ptr<nn::Module>()> make;
+    Tensor x;
+  };
+  const Tensor words = from_values(std::vector<std::int64_t>{3, 0, 6, 3, 1, 0}, {2, 3});
+  const DType dtype = DType::f64;
+  const std::vector<Row> rows{
+      {"LayerNorm",
+       [=] {
+         return std::make_unique<nn::LayerNorm>(Shape{3, 5}, 1e-5, true, dtype);
+       },
+       random({4, 3, 5})},
+      {"BatchNorm2d", [=] { return std::make_unique<nn::BatchNorm2d>(3, nn::BatchNormOptions{}, dtype); }, random({4, 3, 2, 5})},
+      {"Embedding", [=] { return std::make_unique<nn::Embedding>(7, 5, 0, dtype); }, words},
+      {"MultiheadAttention", [=] { return std::make_unique<nn::MultiheadAttention>(6, 2, nn::MultiheadAttentionOptions{}, dtype); },
+       random({5, 3, 6})},
+      {"grouped Conv2d",
+       [=] {
+         return std::make_unique<nn::Conv2d>(4, 6, 3, Conv2dOptions{2, 1, 1, 2}, true, dtype);
+       },
+       random({2, 4, 7, 5})},
+  };
+  for (const Device& device : other_devices()) {
+    for (const Row& row : rows) {
+      INFO(row.name);
+      manual_seed(9);
+      const auto here = row.make();
+      manual_seed(9);
+      const auto there = row.make();
+      there->to(device);
+      for (const bool training : {true, false}) {
+        here->train(training);
+        there->train(training);
+        const Tensor y = (*here)(row.x), found = (*there)(to(row.x, device)), cotangent = random(y.shape());
+        CHECK(relative_difference(found, y) <= 1e-10);  // f64: sums in another order
+        sum(y * cotangent).backward();
+        sum(found * to(cotangent, device)).backward();
+        for (std::size_t i = 0; i < here->parameters().size(); ++i) {
+          CHECK(relative_difference(there->parameters()[i].grad(), here->parameters()[i].grad()) <= 1e-10);
         }
       }
     }

@@ -1,10 +1,9 @@
 #include "tests/emulator_bugs.hpp"
 
 #include <algorithm>
-#include <memory>
 
+#include "kernels/cuda/error.hpp"
 #include "kernels/cuda/gpu.hpp"
-#include "kernels/emulator/device_ranges.hpp"
 
 namespace lora::testing {
 
@@ -161,6 +160,8 @@ __global__ void uninitialised_shared(float* out, int planted) {
   out[threadIdx.x] = a[63 - threadIdx.x] * 2.0f;
 }
 
+__global__ void uninitialised_global(float* out, int) { out[threadIdx.x] += 1.0f; }
+
 __global__ void lost_update(float* out, int planted) {
   if (planted == 0) {
     atomicAdd(out, 1.0f);
@@ -224,20 +225,17 @@ __global__ void exception(float* out, int planted) {
   out[threadIdx.x] = 2.0f;
 }
 
-/// 256 ones in memory of the device.
+/// 256 numbers in memory of the device.
 class Numbers {
  public:
-  Numbers() : memory_(std::make_unique<float[]>(kNumbers)) {
-    std::fill_n(memory_.get(), kNumbers, 1.0f);
-    simt::add_device_range(memory_.get(), kNumbers * sizeof(float));
-  }
-  ~Numbers() { simt::remove_device_range(memory_.get()); }
+  Numbers() { kernels::cuda::check(cudaMalloc(reinterpret_cast<void**>(&data_), kNumbers * sizeof(float)), "cudaMalloc"); }
+  ~Numbers() { cudaFree(data_); }
   Numbers(const Numbers&) = delete;
   Numbers& operator=(const Numbers&) = delete;
-  float* data() const { return memory_.get(); }
+  float* data() const { return data_; }
 
  private:
-  std::unique_ptr<float[]> memory_;
+  float* data_ = nullptr;
 };
 
 }  // namespace
@@ -264,6 +262,7 @@ const std::vector<Bug>& bugs() {
       {"missing_second_barrier", values, "", missing_second_barrier, 1, 64},
       {"missing_syncwarp", values, "", missing_syncwarp, 1, 64},
       {"uninitialised_shared", values, "", uninitialised_shared, 1, 64},
+      {"uninitialised_global", values, "", uninitialised_global, 1, 64},
       {"blocks_race", values, "", blocks_race, 4, 64},
       {"copy_without_wait", values, "", copy_without_wait, 1, 64},
       {"copy_without_barrier", values, "", copy_without_barrier, 1, 64},
@@ -289,6 +288,9 @@ const std::vector<Bug>& bugs() {
 
 std::vector<float> run_bug(const Bug& bug, bool planted) {
   const Numbers numbers;
+  if (!(planted && bug.kernel == uninitialised_global)) {
+    std::fill_n(numbers.data(), kNumbers, 1.0f);
+  }
   simt::launch(bug.name, bug.grid, bug.block, 64 * sizeof(float), bug.kernel, numbers.data(), planted ? 1 : 0);
   return {numbers.data(), numbers.data() + kNumbers};
 }

@@ -17,7 +17,10 @@ std::string version_text(int version) { return std::to_string(version / 1000) + 
 
 std::string absence_here() {
   int devices = 0, driver = 0;
-  const cudaError_t status = cudaGetDeviceCount(&devices);
+  cudaError_t status = cudaGetDeviceCount(&devices);
+  if (status == cudaSuccess && devices > 0) {
+    status = probe();
+  }
   cudaGetLastError();  // it is told here
   cudaDriverGetVersion(&driver);
   return absence(status, devices, driver);
@@ -43,6 +46,8 @@ std::string absence(cudaError_t status, int devices, int driver) {
   } else if (status == cudaErrorInsufficientDriver) {
     text << "the NVIDIA driver is for CUDA " << version_text(driver) << ", this build needs " << version_text(CUDART_VERSION)
          << "; update it";
+  } else if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction) {
+    text << "this build has no code for the GPU of this machine; build with its architecture in LORA_CUDA_ARCHITECTURES";
   } else {
     const cudaError_t fact = status == cudaSuccess ? cudaErrorNoDevice : status;
     text << "no GPU can be used: CUDA says " << cudaGetErrorName(fact) << ", " << cudaGetErrorString(fact)

@@ -9,8 +9,12 @@
 namespace lora::kernels::cuda {
 
 /// Why there is no device to compute on, and what to do; empty if there is one.
-/// @param status, devices  of cudaGetDeviceCount(). @param driver  of cudaDriverGetVersion(), 0 without a driver
+/// @param status, devices  of cudaGetDeviceCount(), or else the status of probe(). @param driver  of cudaDriverGetVersion(), 0 without a
+/// driver
 std::string absence(cudaError_t status, int devices, int driver);
+
+/// Loads a kernel, which fails where this build has no code for the device.
+cudaError_t probe();
 
 /// The one stream of this process, made at first use: kernels and copies run in the order of their calls, and what is freed may be used
 /// again by those that come later. @throws Error if there is no device

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cuda/cublas.hpp"
 #include "kernels/cuda/gemm_bf16.hpp"
 #include "kernels/cuda/gemm_product.hpp"
 #include "kernels/cuda/gemm_tile.hpp"
 #include "kernels/cuda/launch.hpp"
+#include "kernels/cuda/product_choice.hpp"
 
 namespace lora::kernels::cuda {
 
@@ -40,9 +42,24 @@ void launch_product(const Context& context, const Product<T>& g) {
          gemm_kernel<T, Shape>, g, rows, columns);
 }
 
-template <class T>
-void multiply(const Context& context, const Product<T>& g) {
-  if (g.n <= kFewColumns) {
+/// Whether the library has made the product. It has no part in f64, which is for checks.
+template <class T, class C>
+bool made_by_library(const Context& context, const Product<T, C>& g) {
+  if constexpr (std::is_same_v<T, double>) {
+    return false;
+  } else {
+    return g.k > 0 && prefers_library(g.batch * g.m * g.n * g.k, std::min(g.m, g.n)) && multiply_by_cublas(context, g);
+  }
+}
+
+template <class T, class C>
+void multiply(const Context& context, const Product<T, C>& g) {
+  if (made_by_library(context, g)) {
+    return;
+  }
+  if constexpr (std::is_same_v<T, bf16>) {
+    multiply_bf16(context, g);
+  } else if (g.n <= kFewColumns) {
     launch_product<T, TallTile>(context, g);
   } else if (g.m <= kFewColumns) {
     launch_product<T, TallTile>(context, g.transposed());
@@ -66,8 +83,8 @@ void gemm(const Context& context, double alpha, const ConstView& a, const ConstV
     return;
   }
   if (a.dtype == DType::bf16) {
-    return c.dtype == DType::bf16 ? multiply_bf16(context, product_of<bf16, bf16>(alpha, a, b, addend, c))
-                                  : multiply_bf16(context, product_of<bf16, float>(alpha, a, b, addend, c));
+    return c.dtype == DType::bf16 ? multiply(context, product_of<bf16, bf16>(alpha, a, b, addend, c))
+                                  : multiply(context, product_of<bf16, float>(alpha, a, b, addend, c));
   }
   visit_real(c.dtype, [&]<class T>(Tag<T>) { multiply(context, product_of<T, T>(alpha, a, b, addend, c)); });
 }

@@ -80,6 +80,11 @@ cudaError_t CUDARTAPI cudaDriverGetVersion(int* version) {
   return cudaSuccess;
 }
 
+cudaError_t CUDARTAPI cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  *attributes = {};
+  return cudaSuccess;
+}
+
 cudaError_t CUDARTAPI cudaGetLastError() {
   const cudaError_t status = last_error;
   last_error = cudaSuccess;

@@ -40,10 +40,6 @@ inline constexpr unsigned kMaxPayload = 128;
 
 /// Every lane of `mask` calls it with its payload; the last one runs exec for all of them, whose results lie in the payloads on return.
 void warp_collective(unsigned mask, void* payload, const Collective& what, Loc at);
-inline void warp_collective(unsigned mask, const void* kind, void* payload, unsigned payload_bytes, WarpExec exec, const void* aux,
-                            bool memory_order, Loc at) {
-  warp_collective(mask, payload, {kind, payload_bytes, exec, aux, memory_order}, at);
-}
 
 /// Zeroed by nobody: a block finds NaN (bytes 0xff) there. @param site  which array of the block it is
 void* shared_array(const void* site, std::size_t bytes, std::size_t align);
