@@ -146,11 +146,11 @@ TEST_CASE("device: adapters, their own biases and weights of 4 bits move along",
     for (const Tensor& tensor : other.parameters()) {
       CHECK(tensor.device() == device);  // though it does not act
     }
-    CHECK(relative_difference(model->forward(to(x, device)), y) <= 1e-5);
+    CHECK(relative_distance(model->forward(to(x, device)), y) <= 1e-5);
     adapter.set_active(false);
     adapter.set_active(true);
     CHECK(all_on(*model, device));
-    CHECK(relative_difference(model->forward(to(x, device)), y) <= 1e-5);
+    CHECK(relative_distance(model->forward(to(x, device)), y) <= 1e-5);
     CHECK(model->trainable_parameters().size() == adapter.parameters().size());
   }
 }
@@ -220,7 +220,7 @@ TEST_CASE("device: factories give what they give on the CPU", "[device][cuda]") 
       Generator here(3), there(3);
       CHECK(same_bits(uniform({1027}, -0.3, 1.1, dtype, there, device), uniform({1027}, -0.3, 1.1, dtype, here)));
       const double rounding = dtype == DType::f32 ? 1e-6 : 1e-14;  // of a logarithm, a root and a sine
-      CHECK(relative_difference(randn({1027}, dtype, there, device), randn({1027}, dtype, here)) <= rounding);
+      CHECK(relative_distance(randn({1027}, dtype, there, device), randn({1027}, dtype, here)) <= rounding);
       CHECK(here.state() == there.state());
       CHECK(same_bits(eye(3, dtype, device), eye(3, dtype)));
       CHECK(same_bits(linspace(0, 1, 5, dtype, device), linspace(0, 1, 5, dtype)));
@@ -264,7 +264,7 @@ TEST_CASE("device: optimizers do on a GPU what they do on the CPU, and their sta
         }
         for (std::size_t i = 0; i < here.size(); ++i) {
           CHECK(there[i].device() == device);
-          CHECK(relative_difference(there[i], here[i]) <= (dtype == DType::f32 ? 1e-6 : 1e-14));  // some roundings a step
+          CHECK(relative_distance(there[i], here[i]) <= (dtype == DType::f32 ? 1e-6 : 1e-14));  // some roundings a step
         }
       }
     }
@@ -307,11 +307,11 @@ TEST_CASE("device: layers give on a GPU what they give on the CPU", "[device][cu
         here->train(training);
         there->train(training);
         const Tensor y = (*here)(row.x), found = (*there)(to(row.x, device)), cotangent = random(y.shape());
-        CHECK(relative_difference(found, y) <= 1e-10);  // f64: sums in another order
+        CHECK(relative_distance(found, y) <= 1e-10);  // f64: sums in another order
         sum(y * cotangent).backward();
         sum(found * to(cotangent, device)).backward();
         for (std::size_t i = 0; i < here->parameters().size(); ++i) {
-          CHECK(relative_difference(there->parameters()[i].grad(), here->parameters()[i].grad()) <= 1e-10);
+          CHECK(relative_distance(there->parameters()[i].grad(), here->parameters()[i].grad()) <= 1e-10);
         }
       }
     }

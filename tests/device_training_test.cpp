@@ -145,7 +145,7 @@ TEST_CASE("device: training on a GPU is that on the CPU", "[device][cuda]") {
       }
       for (std::size_t i = 0; i < here.parameters.size(); ++i) {
         CHECK(there.parameters[i].device() == device);
-        CHECK(relative_difference(there.parameters[i], here.parameters[i]) <= 1e-3);
+        CHECK(relative_distance(there.parameters[i], here.parameters[i]) <= 1e-3);
       }
     }
   }

@@ -264,11 +264,11 @@ TEST_CASE("lora: outputs and gradients on a GPU are those of the CPU", "[lora][c
     const AttachedAdapter adapter = law.attach_trained(), expected = reference.attach_trained();
     const Tensor y = (*law.model)(law.x), want = (*reference.model)(reference.x), cotangent = to(random(y.shape()), law.dtype);
     const double tolerance = law.dtype == DType::f64 ? 1e-10 : 1e-5;  // sums in another order
-    CHECK(relative_difference(y, want) <= tolerance);
+    CHECK(relative_distance(y, want) <= tolerance);
     sum(y * to(cotangent, law.device)).backward();
     sum(want * cotangent).backward();
     for (std::size_t i = 0; i < adapter.parameters().size(); ++i) {
-      CHECK(relative_difference(adapter.parameters()[i].grad(), expected.parameters()[i].grad()) <= tolerance);
+      CHECK(relative_distance(adapter.parameters()[i].grad(), expected.parameters()[i].grad()) <= tolerance);
     }
   });
 }

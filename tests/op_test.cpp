@@ -78,11 +78,11 @@ TEST_CASE("op: values and gradients on a GPU are those of the CPU", "[op][cuda]"
       const Tensors there = moved(c.inputs, device);
       const Tensor found = c.run(there);
       CHECK(found.device() == device);
-      CHECK(relative_difference(found, want) <= kParity);
+      CHECK(relative_distance(found, want) <= kParity);
       const Tensors slopes = gradients(c, c.inputs, cotangent), found_slopes = gradients(c, there, to(cotangent, device));
       REQUIRE(slopes.size() == found_slopes.size());
       for (std::size_t i = 0; i < slopes.size(); ++i) {
-        CHECK(relative_difference(found_slopes[i], slopes[i]) <= kParity);
+        CHECK(relative_distance(found_slopes[i], slopes[i]) <= kParity);
       }
     }
   }

@@ -69,7 +69,7 @@ double max_difference(const Tensor& a, const Tensor& b) {
 
 double max_abs(const Tensor& a) { return max_difference(a, zeros(a.shape(), a.dtype())); }
 
-double relative_difference(const Tensor& a, const Tensor& b) {
+double relative_distance(const Tensor& a, const Tensor& b) {
   if (!(a.shape() == b.shape())) {
     return std::numeric_limits<double>::infinity();
   }

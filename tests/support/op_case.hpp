@@ -31,7 +31,7 @@ double max_difference(const Tensor& a, const Tensor& b);
 double max_abs(const Tensor& a);
 
 /// |a - b| over all elements by the larger of |b| and 1e-30, Euclidean; infinite if shapes differ, NaN if an element is NaN in one alone.
-double relative_difference(const Tensor& a, const Tensor& b);
+double relative_distance(const Tensor& a, const Tensor& b);
 
 /// Every bit of shape, dtype and values is the same.
 bool same_bits(const Tensor& a, const Tensor& b);
