@@ -10,6 +10,12 @@ if(NOT LORA_CUDA MATCHES "^(OFF|ON|EMULATED)$")
   message(FATAL_ERROR "LORA_CUDA is '${LORA_CUDA}'; set it to OFF, ON or EMULATED")
 endif()
 
+if(LORA_CUDA STREQUAL "ON")
+  set(CMAKE_CUDA_ARCHITECTURES ${LORA_CUDA_ARCHITECTURES})
+  enable_language(CUDA)  # here and not in a function, since the folders of kernels and of tests both need what it sets
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25 does not know that this compiler has it
+endif()
+
 # CUDA's headers are not ours to warn about.
 function(lora_cuda_includes target)
   target_include_directories(${target} SYSTEM PRIVATE ${LORA_CUDA_INCLUDE_DIRS})
@@ -59,8 +65,6 @@ function(lora_nvcc_target target)
 endfunction()
 
 macro(lora_nvcc_kernels)
-  set(CMAKE_CUDA_ARCHITECTURES ${LORA_CUDA_ARCHITECTURES})
-  enable_language(CUDA)
   find_package(CUDAToolkit 13 REQUIRED)
   set(LORA_CUDA_INCLUDE_DIRS ${CUDAToolkit_INCLUDE_DIRS})
   find_library(LORA_CUDNN cudnn PATHS ${CUDAToolkit_LIBRARY_DIR} DOC "cuDNN; convolutions do without it where there is none")

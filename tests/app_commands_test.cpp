@@ -10,6 +10,7 @@
 #include "core/ops/convert.hpp"
 #include "core/serialize.hpp"
 #include "tests/support/app.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace {
@@ -19,7 +20,7 @@ using Catch::Matchers::Contains;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-const fs::path kGolden = fs::path(LORA_SOURCE_DIR) / "tests" / "golden" / "peft_mlp";
+const fs::path kGolden = lora::test::source_file("tests/golden/peft_mlp");
 
 /// The golden model and its images, with a folder for output.
 struct Desk {

@@ -6,6 +6,7 @@
 #include "core/serialize.hpp"
 #include "tests/support/app.hpp"
 #include "tests/support/op_case.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace lora::test;
@@ -29,7 +30,7 @@ const Row kRows[] = {
 TEST_CASE("app: predict gives the logits of PyTorch, PEFT and bitsandbytes", "[app][peft]") {
   for (const Row& row : kRows) {
     INFO(row.model << ' ' << row.expected);
-    const fs::path golden = fs::path(LORA_SOURCE_DIR) / "tests" / "golden" / ("peft_" + row.model);
+    const fs::path golden = lora::test::source_file("tests/golden/peft_" + row.model);
     const lora::SafetensorsFile expected = lora::load_safetensors(golden / "expected.safetensors");
     const TempFolder folder;
     lora::save_safetensors(folder / "x.safetensors", lora::NamedTensors{{"x", expected.at("x")}});

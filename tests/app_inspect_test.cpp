@@ -8,6 +8,7 @@
 #include "core/ops/convert.hpp"
 #include "core/serialize.hpp"
 #include "tests/support/app_results.hpp"
+#include "tests/support/source_file.hpp"
 
 namespace {
 
@@ -16,7 +17,7 @@ using Catch::Matchers::Contains;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-const fs::path kGolden = fs::path(LORA_SOURCE_DIR) / "tests" / "golden" / "peft_mlp";
+const fs::path kGolden = lora::test::source_file("tests/golden/peft_mlp");
 
 std::string golden(const std::string& name) { return (kGolden / name).string(); }
 

@@ -14,6 +14,7 @@
 #include "nn/attention.hpp"
 #include "tests/support/kernel_array.hpp"
 #include "tests/support/op_case.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace lora;
@@ -99,7 +100,7 @@ TEST_CASE("attention: what does not fit is named", "[attention]") {
 }
 
 TEST_CASE("attention: MultiheadAttention has PyTorch's parameters, values and gradients", "[attention]") {
-  const SafetensorsFile file = load_safetensors(LORA_SOURCE_DIR "/tests/data/multihead_attention.safetensors");
+  const SafetensorsFile file = load_safetensors(lora::test::source_file("tests/data/multihead_attention.safetensors"));
   const auto layer = reference_layer(file);
   const auto check_parameters = [&](const std::string& name) {
     for (const auto& [parameter, tensor] : layer->named_parameters()) {
@@ -126,7 +127,7 @@ TEST_CASE("attention: MultiheadAttention has PyTorch's parameters, values and gr
 }
 
 TEST_CASE("attention: axes of MultiheadAttention", "[attention]") {
-  const SafetensorsFile file = load_safetensors(LORA_SOURCE_DIR "/tests/data/multihead_attention.safetensors");
+  const SafetensorsFile file = load_safetensors(lora::test::source_file("tests/data/multihead_attention.safetensors"));
   const auto first = reference_layer(file), second = reference_layer(file, false);
   const Tensor x = file.at("self.query"), y = file.at("self.y");
   check_near(transpose((*second)(transpose(x, 0, 1)), 0, 1), y);

@@ -17,6 +17,7 @@
 #include "datasets/digits.hpp"
 #include "datasets/loader.hpp"
 #include "datasets/mnist.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace {
@@ -26,7 +27,7 @@ using namespace lora::datasets;
 using Catch::Contains;
 using lora::test::error_of;
 
-const char* const kMnist = LORA_SOURCE_DIR "/datasets/data/mnist";
+const std::filesystem::path kMnist = lora::test::source_file("datasets/data/mnist");
 
 /// `count` images of 2x3 pixels; image i has the pixels i, i+1, .. and the label i % 10.
 std::shared_ptr<const ImageSet> small_set(Index count) {

@@ -36,13 +36,15 @@ __global__ void past_dynamic(float* out, int planted) {
 
 __global__ void past_global(float* out, int planted) { out[kNumbers - 64 + threadIdx.x + static_cast<unsigned>(planted)] = 2.0f; }
 
+/// Not inlined, so that the compiler does not know how long the array is.
+[[gnu::noinline]] __device__ float element(const float* p, unsigned i) { return p[i]; }
+
 __global__ void past_local(float* out, int planted) {
   float a[8];
   for (unsigned i = 0; i < 8; ++i) {
     a[i] = static_cast<float>(i);
   }
-  float* const p = a;
-  out[threadIdx.x] = p[threadIdx.x % 8 + static_cast<unsigned>(planted)];
+  out[threadIdx.x] = element(a, threadIdx.x % 8 + static_cast<unsigned>(planted));
 }
 
 __global__ void past_row(float* out, int planted) {

@@ -7,6 +7,7 @@
 #include "core/ops/pointwise.hpp"
 #include "tests/golden_check/check.hpp"
 #include "tests/support/devices.hpp"
+#include "tests/support/source_file.hpp"
 
 using namespace lora;
 using namespace lora::test;
@@ -17,7 +18,7 @@ namespace {
 /// All cases, in order of their names.
 std::vector<SafetensorsFile> all_files() {
   std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(LORA_SOURCE_DIR "/tests/golden")) {
+  for (const auto& entry : std::filesystem::directory_iterator(lora::test::source_file("tests/golden"))) {
     if (entry.path().extension() == ".safetensors") {
       paths.push_back(entry.path());
     }
@@ -162,7 +163,7 @@ TEST_CASE("golden: a change of any input is found", "[golden]") {
 }
 
 TEST_CASE("golden: what a case does not explain is a failure", "[golden]") {
-  const SafetensorsFile file = load_safetensors(LORA_SOURCE_DIR "/tests/golden/op_exp.safetensors");
+  const SafetensorsFile file = load_safetensors(lora::test::source_file("tests/golden/op_exp.safetensors"));
   const auto text = [](const SafetensorsFile& f) {
     const Verdict verdict = check_case(f);
     CHECK(verdict.outcome == Outcome::failed);

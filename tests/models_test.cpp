@@ -9,6 +9,7 @@
 #include "models/resnet.hpp"
 #include "models/vgg.hpp"
 #include "tests/support/op_case.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace lora;
@@ -48,7 +49,7 @@ models::ResNetOptions small_resnet() {
 constexpr double kTolerance = 2e-6;
 
 void check_reference(nn::Module& model, const std::string& name) {
-  const SafetensorsFile file = load_safetensors(LORA_SOURCE_DIR "/tests/data/model_" + name + ".safetensors");
+  const SafetensorsFile file = load_safetensors(lora::test::source_file("tests/data/model_" + name + ".safetensors"));
   nn::StateDict state;
   for (const auto& [key, tensor] : file.tensors) {
     if (key.starts_with("state.")) {

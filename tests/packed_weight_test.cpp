@@ -24,6 +24,7 @@
 #include "nn/linear.hpp"
 #include "nn/weights_file.hpp"
 #include "tests/support/op_case.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace lora;
@@ -321,7 +322,7 @@ TEST_CASE("packed: a state dict that does not fit changes nothing", "[packed]") 
 }
 
 TEST_CASE("packed: a checkpoint of bitsandbytes gives the logits of PyTorch, plain and with an adapter of PEFT", "[packed][peft]") {
-  const std::filesystem::path golden = std::filesystem::path(LORA_SOURCE_DIR) / "tests" / "golden" / "peft_mlp";
+  const std::filesystem::path golden = lora::test::source_file("tests/golden/peft_mlp");
   const SafetensorsFile expected = load_safetensors(golden / "expected.safetensors");
   models::Mlp model;
   nn::load_weights(model, golden / "model_4bit.safetensors");

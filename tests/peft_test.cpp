@@ -13,6 +13,7 @@
 #include "models/mlp.hpp"
 #include "nn/weights_file.hpp"
 #include "tests/support/op_case.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace lora;
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kGolden = fs::path(LORA_SOURCE_DIR) / "tests" / "golden" / "peft_mlp";
+const fs::path kGolden = lora::test::source_file("tests/golden/peft_mlp");
 const char* const kConfig = "adapter_config.json";
 const char* const kTensors = "adapter_model.safetensors";
 // PyTorch sums 784, 64 and 64 products of numbers near 1 in another order in f32.

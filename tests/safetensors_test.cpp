@@ -9,6 +9,7 @@
 #include "core/base/file.hpp"
 #include "core/ops/view.hpp"
 #include "core/serialize.hpp"
+#include "tests/support/source_file.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace fs = std::filesystem;
@@ -45,7 +46,7 @@ std::string repeat(const std::string& text, int times) {
   return out;
 }
 
-fs::path golden(const char* file) { return fs::path(LORA_SOURCE_DIR) / "tests" / "golden" / "peft_mlp" / file; }
+fs::path golden(const char* file) { return lora::test::source_file("tests/golden/peft_mlp") / file; }
 
 std::string raw_bytes(const Tensor& tensor) { return {static_cast<const char*>(tensor.view().data), tensor.nbytes()}; }
 

@@ -107,7 +107,7 @@ void convolve(const Context& context, Row row, Convolution<T> conv, const Weight
 
 void conv2d(const Context& context, const Conv2dShape& shape, double scale, const ConstView& x, const ConstView& weight,
             const ConstView* addend, const View& y) {
-  if (conv2d_by_library(context, shape, scale, x, weight, addend, y)) {
+  if (conv2d_by_library(context, {shape, scale}, x, weight, addend, y)) {
     return;
   }
   const Windows windows{forward_windows(shape.h), forward_windows(shape.w), shape.batch, shape.in_channels / shape.groups,
@@ -125,7 +125,7 @@ void conv2d(const Context& context, const Conv2dShape& shape, double scale, cons
 
 void conv2d_grad_input(const Context& context, const Conv2dShape& shape, double scale, const ConstView& weight, const ConstView& gy,
                        const View& gx) {
-  if (grad_input_by_library(context, shape, scale, weight, gy, gx)) {
+  if (grad_input_by_library(context, {shape, scale}, weight, gy, gx)) {
     return;
   }
   const Index channels = shape.out_channels / shape.groups, columns = shape.in_channels / shape.groups;

@@ -107,7 +107,7 @@ void sum_products(const Context& context, const Operands<T>& in, Index groups, d
 
 void conv2d_grad_weight(const Context& context, const Conv2dShape& shape, double scale, const ConstView& x, const ConstView& gy,
                         const View& gw) {
-  if (gw.numel() == 0 || grad_weight_by_library(context, shape, scale, x, gy, gw)) {
+  if (gw.numel() == 0 || grad_weight_by_library(context, {shape, scale}, x, gy, gw)) {
     return;
   }
   const Windows windows{forward_windows(shape.h), forward_windows(shape.w), shape.batch, shape.in_channels / shape.groups,

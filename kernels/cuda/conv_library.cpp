@@ -51,37 +51,35 @@ class DenseWeight {
 
 }  // namespace
 
-bool conv2d_by_library(const Context& context, const Conv2dShape& shape, double scale, const ConstView& x, const ConstView& weight,
-                       const ConstView* addend, const View& y) {
-  if (!for_library(shape, y.dtype)) {
+bool conv2d_by_library(const Context& context, const ScaledConv& conv, const ConstView& x, const ConstView& weight, const ConstView* addend,
+                       const View& y) {
+  if (!for_library(conv.shape, y.dtype)) {
     return false;
   }
-  const DenseWeight dense(context, shape, y.dtype);
+  const DenseWeight dense(context, conv.shape, y.dtype);
   copy(context, weight, dense.view());
   if (addend != nullptr) {
     copy(context, *addend, y);
   }
-  const DenseConv conv{shape, y.dtype, scale, addend != nullptr ? 1.0 : 0.0};
-  return run_cudnn(context, ConvPass::forward, conv, x.data, dense.view().data, y.data);
+  const DenseConv dense_conv{conv.shape, y.dtype, conv.scale, addend != nullptr ? 1.0 : 0.0};
+  return run_cudnn(context, ConvPass::forward, dense_conv, x.data, dense.view().data, y.data);
 }
 
-bool grad_input_by_library(const Context& context, const Conv2dShape& shape, double scale, const ConstView& weight, const ConstView& gy,
-                           const View& gx) {
-  if (!for_library(shape, gx.dtype)) {
+bool grad_input_by_library(const Context& context, const ScaledConv& conv, const ConstView& weight, const ConstView& gy, const View& gx) {
+  if (!for_library(conv.shape, gx.dtype)) {
     return false;
   }
-  const DenseWeight dense(context, shape, gx.dtype);
+  const DenseWeight dense(context, conv.shape, gx.dtype);
   copy(context, weight, dense.view());
-  return run_cudnn(context, ConvPass::grad_input, {shape, gx.dtype, scale, 0.0}, dense.view().data, gy.data, gx.data);
+  return run_cudnn(context, ConvPass::grad_input, {conv.shape, gx.dtype, conv.scale, 0.0}, dense.view().data, gy.data, gx.data);
 }
 
-bool grad_weight_by_library(const Context& context, const Conv2dShape& shape, double scale, const ConstView& x, const ConstView& gy,
-                            const View& gw) {
-  if (!for_library(shape, gw.dtype)) {
+bool grad_weight_by_library(const Context& context, const ScaledConv& conv, const ConstView& x, const ConstView& gy, const View& gw) {
+  if (!for_library(conv.shape, gw.dtype)) {
     return false;
   }
-  const DenseWeight dense(context, shape, gw.dtype);
-  if (!run_cudnn(context, ConvPass::grad_weight, {shape, gw.dtype, scale, 0.0}, x.data, gy.data, dense.view().data)) {
+  const DenseWeight dense(context, conv.shape, gw.dtype);
+  if (!run_cudnn(context, ConvPass::grad_weight, {conv.shape, gw.dtype, conv.scale, 0.0}, x.data, gy.data, dense.view().data)) {
     return false;
   }
   copy(context, dense.view(), gw);

@@ -6,11 +6,15 @@
 
 namespace lora::kernels::cuda {
 
-bool conv2d_by_library(const Context& context, const Conv2dShape& shape, double scale, const ConstView& x, const ConstView& weight,
-                       const ConstView* addend, const View& y);
-bool grad_input_by_library(const Context& context, const Conv2dShape& shape, double scale, const ConstView& weight, const ConstView& gy,
-                           const View& gx);
-bool grad_weight_by_library(const Context& context, const Conv2dShape& shape, double scale, const ConstView& x, const ConstView& gy,
-                            const View& gw);
+/// `scale` times the map of a convolution, or its transpose.
+struct ScaledConv {
+  const Conv2dShape& shape;
+  double scale;
+};
+
+bool conv2d_by_library(const Context& context, const ScaledConv& conv, const ConstView& x, const ConstView& weight, const ConstView* addend,
+                       const View& y);
+bool grad_input_by_library(const Context& context, const ScaledConv& conv, const ConstView& weight, const ConstView& gy, const View& gx);
+bool grad_weight_by_library(const Context& context, const ScaledConv& conv, const ConstView& x, const ConstView& gy, const View& gw);
 
 }  // namespace lora::kernels::cuda

@@ -153,8 +153,10 @@ __device__ inline void multiply_tile(const Left& left, const Right& right, const
   TileSums<Shape, Value> sums = {};
   Carrier<Shape::kM, Left> left_carrier(left, place.row);
   Carrier<Shape::kN, Right> right_carrier(right, place.column);
-  left_carrier.fetch(place.begin);
-  right_carrier.fetch(place.begin);
+  if (place.begin < place.end) {  // without depths an operand may not be able to say where they are
+    left_carrier.fetch(place.begin);
+    right_carrier.fetch(place.begin);
+  }
   for (Index p = place.begin; p < place.end; p += kTileDepth) {
     left_carrier.put(left_panel);
     right_carrier.put(right_panel);

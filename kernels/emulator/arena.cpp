@@ -13,7 +13,7 @@ namespace lora::simt {
 
 namespace {
 
-constexpr std::size_t kClocks = 4096;
+constexpr std::size_t kPage = 4096, kClocks = kPage;
 constexpr std::size_t kBytes = 512u << 10;
 constexpr std::size_t kGap = kAsan ? 256 : 64;
 constexpr std::size_t kMostStatic = 48u << 10, kMostDynamic = 227u << 10;
@@ -28,21 +28,25 @@ Arena::~Arena() {
   }
 }
 
-// Mapping it anew makes the thread sanitizer forget the accesses and clocks of the block before.
-void Arena::map() {
+void Arena::map(std::size_t bytes) {
+  const Quiet quiet;
   if (memory_ != nullptr) {
-    munmap(memory_, kBytes);
+    munmap(memory_, bytes);
   }
-  void* const memory = mmap(memory_, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (memory_ != nullptr ? MAP_FIXED : 0);
+  void* const memory = mmap(memory_, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
   require(memory != MAP_FAILED, "emulator", "no memory for a block's shared arrays; free some");
   memory_ = static_cast<std::byte*>(memory);
 }
 
 void Arena::reset(std::size_t dynamic) {
-  if (memory_ == nullptr || kTsan) {
-    map();
+  if (memory_ == nullptr) {
+    map(kBytes);
+    used_ = kBytes;
+  } else if (kTsan) {  // which forgets accesses and clocks of the block before with the memory
+    map((used_ + kPage - 1) / kPage * kPage);
   }
-  poison(memory_ + kClocks, kBytes - kClocks);
+  poison(memory_ + kClocks, used_ - kClocks);
   used_ = kClocks;
   static_bytes_ = 0;
   arrays_.clear();

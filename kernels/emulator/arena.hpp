@@ -22,7 +22,7 @@ class Arena {
   bool holds(const void* p, std::size_t bytes) const;
   /// Whether an array was written just past its end: what can be seen without a sanitizer.
   bool damaged() const;
-  /// Places of the thread sanitizer's clocks; new ones for each block.
+  /// Places of the thread sanitizer's clocks, at most 4096; new ones for each block.
   char* clock(unsigned number) const { return reinterpret_cast<char*>(memory_) + number; }
 
  private:
@@ -31,7 +31,7 @@ class Arena {
     std::byte* begin;
     std::size_t bytes;
   };
-  void map();
+  void map(std::size_t bytes);
   std::byte* take(const void* site, std::size_t bytes, std::size_t align);
 
   std::byte* memory_ = nullptr;

@@ -96,7 +96,7 @@ class Block {
 };
 
 /// The block that this OS thread runs; null outside of kernels.
-extern constinit thread_local Block* current_block;
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local Block* current_block;
 
 // Clocks of the thread sanitizer: before a launch, after it.
 extern char launch_clock, exit_clock;

@@ -21,6 +21,15 @@ constexpr std::size_t kColour = 192, kColours = kPage / kColour;
 
 }  // namespace
 
+/// Where a prepared fiber begins.
+struct Fiber::Entry {
+  static void run(transfer_t transfer) {
+    Fiber& fiber = *static_cast<Fiber*>(transfer.data);
+    fiber.arrive(transfer.fctx);
+    fiber.entry_();
+  }
+};
+
 Fiber::Fiber(std::size_t number) {
   void* const memory = mmap(nullptr, kStackBytes + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   require(memory != MAP_FAILED, "emulator", "no memory for the stack of fiber ", number, "; run with fewer threads");
@@ -51,7 +60,7 @@ void Fiber::prepare(void (*entry)()) {
   unpoison(mapped_ + kPage, kStackBytes + kPage);  // frames that were abandoned left their redzones
   entry_ = entry;
   fake_stack_ = nullptr;
-  context_ = make_fcontext(mapped_ + kPage + size_, size_, start<transfer_t>);
+  context_ = make_fcontext(mapped_ + kPage + size_, size_, Entry::run);
 }
 
 void Fiber::adopt() {
@@ -69,13 +78,6 @@ void Fiber::switch_to(Fiber& next, [[maybe_unused]] bool for_good) {
   __tsan_switch_to_fiber(next.tsan_, __tsan_switch_to_fiber_no_sync);
 #endif
   arrive(jump_fcontext(next.context_, &next).fctx);
-}
-
-template <class Transfer>
-void Fiber::start(Transfer transfer) {
-  Fiber& fiber = *static_cast<Fiber*>(transfer.data);
-  fiber.arrive(transfer.fctx);
-  fiber.entry_();
 }
 
 void Fiber::arrive(void* context_of_former) {

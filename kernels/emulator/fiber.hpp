@@ -25,8 +25,7 @@ class Fiber {
   void adopt();
 
  private:
-  template <class Transfer>
-  static void start(Transfer transfer);
+  struct Entry;
   /// On this fiber, after a switch to it.
   void arrive(void* context_of_former);
 

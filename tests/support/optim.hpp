@@ -10,6 +10,7 @@
 #include "core/ops/convert.hpp"
 #include "core/serialize.hpp"
 #include "nn/optim/optimizer.hpp"
+#include "tests/support/source_file.hpp"
 
 namespace lora::test {
 
@@ -18,7 +19,7 @@ struct GoldenCase {
   SafetensorsFile file;
   nlohmann::json attrs;
   explicit GoldenCase(const std::string& name)
-      : file(load_safetensors(LORA_SOURCE_DIR "/tests/golden/" + name + ".safetensors")),
+      : file(load_safetensors(source_file("tests/golden/" + name + ".safetensors"))),
         attrs(nlohmann::json::parse(file.metadata.at("attrs"))) {}
   double number(const char* key) const { return attrs.at(key).get<double>(); }
   std::int64_t count(const char* key) const { return attrs.at(key).get<std::int64_t>(); }
