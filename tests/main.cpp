@@ -10,8 +10,9 @@
 int main(int argc, char** argv) {
   const int failed = Catch::Session().run(argc, argv);
 #ifdef LORA_COUNT_LAUNCHES
-  if (failed == 0 && std::getenv("LORA_CHECK_LAUNCHES") != nullptr) {
-    return lora::test::check_launches();
+  if (std::getenv("LORA_CHECK_LAUNCHES") != nullptr) {
+    const int missing = lora::test::check_launches();
+    return failed != 0 ? failed : missing;
   }
 #endif
   return failed;
