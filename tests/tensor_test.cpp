@@ -5,6 +5,7 @@
 #include <limits>
 #include <sstream>
 
+#include "core/base/device_backend.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
 #include "core/ops/reduce.hpp"
