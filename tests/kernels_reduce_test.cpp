@@ -310,5 +310,9 @@ TEST_CASE("kernels: argmax and argmin find the first, NaN before all", "[kernels
     }
     KernelArray none(dtype, {0, 3}), y(DType::i64, {0});
     k->arg_reduce(Context{}, ReduceOp::max, none.read(), y.view());
+    KernelArray one(dtype, {1, 1}), place(DType::i64, {1});
+    place.set(0, 5);
+    k->arg_reduce(Context{}, ReduceOp::min, one.read(), place.view());
+    CHECK(place.get(0) == 0);
   }
 }

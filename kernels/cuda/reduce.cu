@@ -49,7 +49,8 @@ __device__ double center_of(const Pass& pass, const Numbers& centers, Index i) {
   }
   const double center = centers.get(i);
   const bool finite = std::abs(center) < std::numeric_limits<double>::infinity();
-  return finite || pass.finish != Finish::logarithm ? center : 0.0;
+  const bool of_exponentials = pass.step == Step::exp_sum || pass.finish == Finish::logarithm;
+  return finite || !of_exponentials ? center : 0.0;
 }
 
 __device__ double finished(const Pass& pass, double total, double center) {
