@@ -58,11 +58,16 @@ emulated: setup
 	cmake --build --preset emulated -j $(JOBS)
 	ctest --preset emulated -j $(JOBS) -L cuda
 
+# Other orders of threads: two seeds of a schedule by random priorities, which bring out missing barriers.
+emulated-orders: emulated
+	LORA_SIMT_ORDER=2 build/emulated/tests/lora_tests '[kernels],[gemm],[emulator]'
+	LORA_SIMT_ORDER=3 build/emulated/tests/lora_tests '[kernels],[gemm],[emulator]'
+
 cuda: setup
 	cmake --preset cuda
 	cmake --build --preset cuda -j $(JOBS)
 	scripts/kernel_resources.py build/cuda
-	ctest --preset cuda -j $(JOBS) -L cuda_build
+	tests/check_cuda_build.sh build/cuda
 
 interop: build
 	python3 -m venv build/interop
@@ -89,4 +94,4 @@ install: build
 clean:
 	rm -rf build
 
-.PHONY: build help setup test demo emulated cuda interop bench debug asan tsan clang lint format install clean
+.PHONY: build help setup test demo emulated emulated-orders cuda interop bench debug asan tsan clang lint format install clean

@@ -178,7 +178,8 @@ std::string to_string(const Tensor& tensor, const PrintOptions& options) {
   const NoGrad no_grad;
   const Index edge = tensor.numel() > options.threshold ? options.edge_items : 0;
   const Texts texts = element_texts(edge > 0 ? ends_of(tensor, edge) : tensor, options.precision);
-  return std::string(kPrefix) + Rows(tensor.shape(), texts, edge, options.line_width).block(0, static_cast<Index>(kPrefix.size())) + place + end;
+  return std::string(kPrefix) + Rows(tensor.shape(), texts, edge, options.line_width).block(0, static_cast<Index>(kPrefix.size())) + place +
+         end;
 }
 
 }  // namespace lora

@@ -16,7 +16,8 @@ struct PrintOptions {
 };
 
 /// Nested rows, as in `tensor([[1.0000, 2.5000], [3.0000, 4.0000]], dtype=f64)` over several lines. Columns are aligned; the dtype is named
-/// where it is not f32, i64 or bool, the device where it is not the CPU, the shape where there are no elements. Large and small numbers together give scientific notation.
+/// where it is not f32, i64 or bool, the device where it is not the CPU, the shape where there are no elements. Large and small numbers
+/// together give scientific notation.
 /// @throws Error if precision is outside 0..17, or edge_items or line_width is less than 1
 std::string to_string(const Tensor& tensor, const PrintOptions& options = {});
 

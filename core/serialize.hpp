@@ -32,8 +32,8 @@ struct SafetensorsFile {
 /// @throws Error "[safetensors] PATH: key 'fc1.weight': .." on a damaged file; a file that loads has no overlap, hole or wrong size
 SafetensorsFile load_safetensors(const std::filesystem::path& path);
 
-/// Writes tensors of any strides and device; the file appears whole or not at all, and the same arguments give the same bytes. PEFT and transformers
-/// expect the metadata {"format":"pt"}.
+/// Writes tensors of any strides and device; the file appears whole or not at all, and the same arguments give the same bytes. PEFT and
+/// transformers expect the metadata {"format":"pt"}.
 /// @throws Error on an undefined tensor, a duplicate or reserved name (`__metadata__`), text that is not UTF-8, or a failed write; then an
 /// old file of this name is as it was
 void save_safetensors(const std::filesystem::path& path, std::span<const std::pair<std::string, Tensor>> tensors,

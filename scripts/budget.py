@@ -30,6 +30,9 @@ NAMED = 3  # so many of the largest are named
 EXCEPTIONS = {
     "kernels/cpu/dot.hpp:multiply_by_dots": "sizes, and a pointer and a stride for each matrix, as in BLAS",
     "kernels/cpu/conv.cpp:conv2d": "a row of the kernel table: context, sizes and operands",
+    "kernels/cuda/conv.cu:conv2d": "a row of the kernel table: context, sizes and operands",
+    "kernels/emulator/cublas.cpp:cublasLtMatmul": "declared by cuBLAS",
+    "kernels/emulator/cublas.cpp:cublasLtMatmulAlgoGetHeuristic": "declared by cuBLAS",
     "kernels/cpu/pool.cpp:max_of_window": "sizes, strides and a pointer for each array",
     "kernels/cpu/reduce_plan.hpp:put_columns": "sizes, strides and a pointer for each array",
 }

@@ -293,7 +293,7 @@ std::vector<float> run_bug(const Bug& bug, bool planted) {
   if (!(planted && bug.kernel == uninitialised_global)) {
     std::fill_n(numbers.data(), kNumbers, 1.0f);
   }
-  simt::launch(bug.name, bug.grid, bug.block, 64 * sizeof(float), bug.kernel, numbers.data(), planted ? 1 : 0);
+  simt::launch(bug.name, bug.blocks, bug.threads, 64 * sizeof(float), bug.kernel, numbers.data(), planted ? 1 : 0);
   return {numbers.data(), numbers.data() + kNumbers};
 }
 

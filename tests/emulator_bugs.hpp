@@ -1,8 +1,6 @@
 #pragma once
 // Kernels with bugs planted in them. Each of them also runs without its bug, and must then be quiet everywhere.
 
-#include <cuda_runtime.h>
-
 #include <string_view>
 #include <vector>
 
@@ -22,7 +20,7 @@ struct Bug {
   Finder finder;
   const char* report;  ///< part of what is said; empty for values
   void (*kernel)(float* out, int planted);
-  dim3 grid, block;
+  unsigned blocks, threads;
 };
 
 /// Most are there once for each of their finders.

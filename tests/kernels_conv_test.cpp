@@ -235,6 +235,7 @@ const Pool2dShape kPools[] = {
     {1, 65, axis(6, 2, 3, 0, 2), axis(9, 3, 1, 2, 3), false},
     {2, 130, axis(3, 3, 1, 1, 1), axis(1, 1, 1, 0, 1), false},
     {0, 4, axis(4, 2, 2, 0, 1), axis(4, 2, 2, 0, 1), false},
+    {1, 1, axis(1, 1, 1, 0, 1), axis(1, 1, 1, 0, 1), false},
     {2, 17, adaptive(7, 3), adaptive(6, 2), true},
     {1, 5, adaptive(2, 5), adaptive(3, 1), true},
     {1, 2, axis(20, 20, 1, 10, 1), axis(20, 20, 3, 3, 1), false},

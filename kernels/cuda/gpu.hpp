@@ -14,7 +14,7 @@
 /// A shared array: GPU_SHARED(float, tile, [32][33]);
 #define GPU_SHARED(T, name, ...) __shared__ alignas(16) T name __VA_ARGS__
 /// The dynamic shared memory of the launch as T*, aligned to 128 bytes.
-#define GPU_DYN_SHARED(T, name)                                               \
+#define GPU_DYN_SHARED(T, name)                                         \
   extern __shared__ __align__(128) unsigned char lora_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(lora_dynamic_shared)
 #endif

@@ -1,33 +1,28 @@
 #include "kernels/cuda/layout.hpp"
 
 #include <algorithm>
-#include <array>
-#include <vector>
+#include <utility>
 
 namespace lora::kernels::cuda::detail {
 
 namespace {
 
-struct Axis {
-  Index size;
-  std::vector<Index> stride;  // of each array
-
-  bool continues(const Axis& outer) const {
-    for (std::size_t k = 0; k < stride.size(); ++k) {
-      if (outer.stride[k] != stride[k] * size) {
-        return false;
-      }
+/// Whether a step along `outer` is as long as all of `inner`, in each array.
+bool continues(const Axis& inner, const Axis& outer) {
+  for (std::size_t k = 0; k < inner.stride.size(); ++k) {
+    if (outer.stride[k] != inner.stride[k] * inner.size) {
+      return false;
     }
-    return true;
   }
-};
+  return true;
+}
 
-std::vector<Axis> axes_of(const Shape& shape, const Shape* const* strides, int arrays) {
+std::vector<Axis> ordered_axes(const Shape& shape, const Shape* const* strides, std::size_t arrays) {
   std::vector<Axis> axes;
   for (int d = 0; d < shape.ndim(); ++d) {
     if (shape[d] != 1) {
       Axis& axis = axes.emplace_back(Axis{shape[d], {}});
-      for (int k = 0; k < arrays; ++k) {
+      for (std::size_t k = 0; k < arrays; ++k) {
         axis.stride.push_back((*strides[k])[d]);
       }
     }
@@ -38,23 +33,16 @@ std::vector<Axis> axes_of(const Shape& shape, const Shape* const* strides, int a
 
 }  // namespace
 
-void build_layout(const Shape& shape, const Shape* const* strides, int arrays, Index* numel, int* ndim, Index* size, Index* stride) {
+std::vector<Axis> merged_axes(const Shape& shape, const Shape* const* strides, std::size_t arrays) {
   std::vector<Axis> merged;
-  for (Axis& axis : axes_of(shape, strides, arrays)) {
-    if (!merged.empty() && axis.continues(merged.back())) {
+  for (Axis& axis : ordered_axes(shape, strides, arrays)) {
+    if (!merged.empty() && continues(axis, merged.back())) {
       axis.size *= merged.back().size;
       merged.pop_back();
     }
     merged.push_back(std::move(axis));
   }
-  *numel = shape.numel();
-  *ndim = static_cast<int>(merged.size());
-  for (std::size_t d = 0; d < merged.size(); ++d) {
-    size[d] = merged[d].size;
-    for (int k = 0; k < arrays; ++k) {
-      stride[k * kMaxDims + static_cast<int>(d)] = merged[d].stride[static_cast<std::size_t>(k)];
-    }
-  }
+  return merged;
 }
 
 }  // namespace lora::kernels::cuda::detail

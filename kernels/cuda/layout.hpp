@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include <vector>
+
 #include "core/base/view.hpp"
 #include "kernels/cuda/gpu.hpp"
 
@@ -32,15 +34,30 @@ struct Layout {
 };
 
 namespace detail {
-/// Orders axes by the strides of array 0, the largest first, drops those of size 1 and merges neighbours that are one axis in memory.
-void build_layout(const Shape& shape, const Shape* const* strides, int arrays, Index* numel, int* ndim, Index* size, Index* stride);
-}
+
+/// One axis of several arrays.
+struct Axis {
+  Index size;
+  std::vector<Index> stride;  // of each array
+};
+
+/// Axes ordered by the strides of array 0, the largest first, without those of size 1, and neighbours that are one axis in memory merged.
+std::vector<Axis> merged_axes(const Shape& shape, const Shape* const* strides, std::size_t arrays);
+
+}  // namespace detail
 
 /// @param strides  of each array, for the axes of `shape`
 template <std::size_t N>
 Layout<N> make_layout(const Shape& shape, const Shape* const (&strides)[N]) {
   Layout<N> layout;
-  detail::build_layout(shape, strides, static_cast<int>(N), &layout.numel, &layout.ndim, layout.size, layout.stride[0]);
+  layout.numel = shape.numel();
+  for (const detail::Axis& axis : detail::merged_axes(shape, strides, N)) {
+    layout.size[layout.ndim] = axis.size;
+    for (std::size_t k = 0; k < N; ++k) {
+      layout.stride[k][layout.ndim] = axis.stride[k];
+    }
+    ++layout.ndim;
+  }
   return layout;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // One block of a launch while it runs.
 
-#include <vector_types.h>
+#include <cuda_runtime.h>
 
 #include <array>
 #include <cstdint>

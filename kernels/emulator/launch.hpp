@@ -1,7 +1,7 @@
 #pragma once
 // Running a kernel over a grid.
 
-#include <vector_types.h>
+#include <cuda_runtime.h>
 
 #include <cstddef>
 #include <tuple>

@@ -143,7 +143,7 @@ double worst(const KernelArray& y, const F& expected) {
     const double want = expected(i), got = y.get(i);
     const bool same = got == want || (std::isnan(got) && std::isnan(want));
     const double off = same ? 0 : std::abs(got - want) / std::max(1.0, std::abs(want));
-    result = off <= result ? result : off;
+    result = off <= result || std::isnan(result) ? result : off;
   }
   return result;
 }
