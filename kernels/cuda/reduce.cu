@@ -49,7 +49,8 @@ __device__ double center_of(const Pass& pass, const Numbers& centers, Index i) {
   }
   const double center = centers.get(i);
   const bool finite = std::abs(center) < std::numeric_limits<double>::infinity();
-  return finite || pass.finish != Finish::logarithm ? center : 0.0;
+  const bool of_powers = pass.step == Step::exp_sum || pass.finish == Finish::logarithm;  // or of the sum of partial ones
+  return finite || !of_powers ? center : 0.0;
 }
 
 __device__ double finished(const Pass& pass, double total, double center) {
