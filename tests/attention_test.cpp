@@ -147,7 +147,7 @@ TEST_CASE("kernels: softmax with masks and its gradient", "[kernels]") {
   const DType dtype = GENERATE(DType::f32, DType::f64);
   const DType mask_dtype = GENERATE_COPY(DType::boolean, dtype);
   const bool masked = GENERATE(false, true);
-  for (const auto& [isa, k] : cpu_tables()) {
+  for (const auto& [isa, k] : kernel_tables()) {
     for (const Index m : {0, 1, 2, 15, 16, 17, 33, 1025}) {
       const Index n = 5, batch = 3;
       KernelArray x(dtype, {batch, n, m}), mask(mask_dtype, {batch, n, m}, Shape{m, 0, 1}), y(dtype, {batch, n, m});
