@@ -180,17 +180,3 @@ TEST_CASE("kernels: binary cross entropy neither overflows nor loses small losse
     }
   }
 }
-
-TEST_CASE("kernels: masked softmax of one element is 1, or 0 where it is not allowed", "[kernels]") {
-  const DType dtype = GENERATE(DType::f32, DType::f64);
-  const bool allowed = GENERATE(true, false);
-  for (const auto& [isa, k] : kernel_tables()) {
-    KernelArray x(dtype, {1, 1}), mask(DType::boolean, {1, 1}), y(dtype, {1, 1});
-    x.set(0, 3);
-    mask.set(0, allowed ? 1 : 0);
-    const lora::ConstView by = mask.read();
-    k->masked_softmax(Context{}, true, x.read(), &by, y.view());
-    CAPTURE(isa, dtype, allowed);
-    CHECK(y.get(0) == (allowed ? 1 : 0));
-  }
-}
