@@ -19,6 +19,6 @@ status=0
 "$app" digits --device cuda --ranks 1 --epochs 1 --limit 500 --quiet --out "$work/cuda" 2>"$work/error" || status=$?
 cat "$work/error"
 [ "$status" = 1 ] || fail "--device cuda without a GPU exits $status, not 1"
-[ "$(grep -c . "$work/error")" = 1 ] && grep -q "CUDA" "$work/error" || fail "--device cuda without a GPU does not say why in one line"
+[ "$(grep -c . "$work/error")" = 1 ] && grep -q "NVIDIA driver" "$work/error" || fail "--device cuda without a GPU does not say why in one line"
 "$app" digits --device auto --ranks 1 --epochs 1 --limit 500 --quiet --out "$work/auto" || fail "--device auto without a GPU failed"
 echo "check_cuda_build: passed"

@@ -52,7 +52,7 @@ __global__ void pack_kernel(Windows windows, Weight<T> weight, Index count, T* p
 }
 
 template <class T, class Shape>
-__global__ void __launch_bounds__(kThreads, kResidentBlocks<T>) conv_kernel(Convolution<T> conv, Index rows, Index columns) {
+__global__ void __launch_bounds__(kThreads, 1) conv_kernel(Convolution<T> conv, Index rows, Index columns) {
   const Windows& windows = conv.windows;
   const Target<T>& y = conv.y;
   const Index values = windows.values(), positions = windows.positions();
