@@ -1,6 +1,6 @@
-# lora_cuda_kernels([SOURCES <file>...] [CUDNN <file>...] [NO_CUDNN <file>...] [KERNELS <file.cu>...] [EMULATOR <file>...])
+# lora_cuda_kernels([NONE <file>...] [SOURCES <file>...] [CUDNN <file>...] [NO_CUDNN <file>...] [KERNELS <file.cu>...] [EMULATOR <file>...])
 #
-# The CUDA backend. LORA_CUDA=OFF leaves it out; ON compiles KERNELS with nvcc; EMULATED compiles the same files as C++ against the
+# The CUDA backend. LORA_CUDA=OFF has NONE instead; ON compiles KERNELS with nvcc; EMULATED compiles the same files as C++ against the
 # emulator, which runs them on the CPU and needs of CUDA its headers alone. SOURCES are host code, the same in both; a build with nvcc
 # has CUDNN besides, or NO_CUDNN where cuDNN is not installed.
 set(LORA_CUDA "OFF" CACHE STRING "CUDA kernels: OFF, ON (nvcc) or EMULATED (run on the CPU, for tests)")
@@ -22,9 +22,9 @@ function(lora_cuda_includes target)
 endfunction()
 
 function(lora_cuda_kernels)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SOURCES;CUDNN;NO_CUDNN;KERNELS;EMULATOR")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "NONE;SOURCES;CUDNN;NO_CUDNN;KERNELS;EMULATOR")
   if(LORA_CUDA STREQUAL "OFF")
-    lora_objects(lora_cuda_none SOURCES no_cuda.cpp)
+    lora_objects(lora_cuda_none SOURCES ${arg_NONE})
   elseif(LORA_CUDA STREQUAL "EMULATED")
     lora_emulated_kernels()
   else()

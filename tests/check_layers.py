@@ -64,7 +64,7 @@ IN_SOURCES = {
     "apps": {"os", "json", "zlib", "cli"},
     "examples": set(),
     "bench": {"os", "json", "benchmark"},
-    "tests": {"os", "json", "zlib", "cli", "catch"},
+    "tests": {"os", "json", "zlib", "cli", "catch", "cuda"},
 }
 IN_PUBLIC = {layer: IN_SOURCES[layer] for layer in OUTER} | {"core/base": {"os"}}
 
