@@ -17,6 +17,7 @@ using lora::kernels::Context;
 using lora::kernels::Conv2dShape;
 using lora::kernels::Pool2dShape;
 using lora::kernels::WindowAxis;
+using lora::test::cpu_tables;
 using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::Layout;
@@ -136,7 +137,7 @@ TEST_CASE("kernels: convolutions in pieces have the same bits for any number of 
                                  Conv2dShape{40, 1, 8, 1, axis(28, 5, 1, 2, 1), axis(28, 5, 1, 2, 1)});
   ConvCase c(DType::f32, s, Layout::contiguous);
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : kernel_tables()) {
+  for (const auto& [isa, k] : cpu_tables()) {
     std::vector<KernelArray> first;
     for (const int threads : {1, 2, 3}) {
       lora::set_num_threads(threads);
@@ -281,7 +282,7 @@ TEST_CASE("kernels: pooling has the same bits for any number of threads", "[kern
   const Pool2dShape s{8, 48, axis(17, 3, 2, 1, 1), axis(19, 3, 1, 1, 1), false};
   PoolCase c(DType::f32, s);
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : kernel_tables()) {
+  for (const auto& [isa, k] : cpu_tables()) {
     std::vector<KernelArray> first;
     for (const int threads : {1, 2, 3}) {
       lora::set_num_threads(threads);

@@ -38,8 +38,8 @@ std::vector<int> axes_of(const Shape& shape) {
 
 TEST_CASE("kernels: copies between any orders of the axes, with tiles and their ends", "[kernels]") {
   const DType dtype = GENERATE(DType::f64, DType::f32, DType::bf16, DType::u8);  // each size of an element
-  const Shape shape = GENERATE(Shape{64, 45}, Shape{16, 32}, Shape{100, 33, 17}, Shape{2, 33, 40});
-  const Index gap = GENERATE(1, 2);
+  const Shape shape = GENERATE(Shape{64, 45}, Shape{16, 32}, Shape{40, 33, 17}, Shape{2, 33, 40});
+  const Index gap = GENERATE_COPY(from_range(dtype == DType::f32 ? std::vector<Index>{1, 2} : std::vector<Index>{1}));
   std::vector<int> in = axes_of(shape);
   do {
     std::vector<int> out = axes_of(shape);

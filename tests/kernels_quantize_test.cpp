@@ -13,6 +13,7 @@ using lora::Index;
 using lora::kernels::BlockCodes;
 using lora::kernels::Codebook4;
 using lora::kernels::Context;
+using lora::test::cpu_tables;
 using lora::test::kernel_tables;
 using lora::test::KernelArray;
 
@@ -185,7 +186,7 @@ TEST_CASE("kernels: zeros and tiny numbers quantize to finite codes, and what is
 TEST_CASE("kernels: quantization has the same bits for any number of threads", "[kernels][quant][threads]") {
   const int before = lora::num_threads();
   const Codebook4 book = even_codebook(true);
-  for (const auto& [isa, k] : kernel_tables()) {
+  for (const auto& [isa, k] : cpu_tables()) {
     KernelArray x(DType::f32, {100001}), table(DType::f32, {16});
     x.scramble(6);
     table.scramble(7);

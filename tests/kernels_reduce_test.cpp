@@ -14,6 +14,7 @@ using lora::Shape;
 using lora::kernels::Context;
 using lora::kernels::KernelTable;
 using lora::kernels::ReduceOp;
+using lora::test::cpu_tables;
 using lora::test::kernel_tables;
 using lora::test::KernelArray;
 using lora::test::kLayouts;
@@ -270,7 +271,7 @@ TEST_CASE("kernels: reductions have the same bits for any number of threads", "[
   const Shape shape = GENERATE(Shape{300000}, Shape{5000, 70}, Shape{70, 5000}, Shape{100000, 3});
   const unsigned reduced = GENERATE(1u, 2u, 3u);
   const int before = lora::num_threads();
-  for (const auto& [isa, k] : kernel_tables()) {
+  for (const auto& [isa, k] : cpu_tables()) {
     KernelArray x(DType::f32, shape), means(DType::f64, kept_shape(shape, reduced)), first_means = means;
     KernelArray first(DType::f32, means.shape()), y = first;
     x.scramble(5);
