@@ -5,10 +5,13 @@ PREFIX ?= /usr/local
 OUT ?= out/demo
 VERIFY := all_verify_interface_header_sets
 # LORA_CUDA=EMULATED with debug, asan, clang or tsan builds the CUDA kernels into it, run by the emulator.
+emulated = $(filter EMULATED,$(LORA_CUDA))
 cuda_option = $(if $(LORA_CUDA),-DLORA_CUDA=$(LORA_CUDA))
-with_emulator = $(if $(filter EMULATED,$(LORA_CUDA)),scripts/setup.sh packages-emulator.txt)
+with_emulator = $(if $(emulated),scripts/setup.sh packages-emulator.txt)
 # Under the thread sanitizer only the tests that use threads run; the others would say nothing and take long.
 TSAN_TAGS := [threads],[determinism],[trainer]
+TSAN_CUDA_TAGS := [kernels]~[threads],[gemm],[ptx],[emulator]
+TSAN_STRICT := halt_on_error=1:second_deadlock_stack=1
 
 build: setup
 	cmake --preset release
@@ -49,8 +52,10 @@ debug asan clang: setup
 tsan: setup
 	$(with_emulator)
 	cmake --preset tsan $(cuda_option)
-	cmake --build --preset tsan -j $(JOBS) --target lora_tests
-	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 build/tsan/tests/lora_tests --warn NoTests '$(TSAN_TAGS)'
+	cmake --build --preset tsan -j $(JOBS) --target lora_tests $(if $(emulated),emulator_bugs)
+	TSAN_OPTIONS=$(TSAN_STRICT) build/tsan/tests/lora_tests --warn NoTests '$(TSAN_TAGS)'
+	$(if $(emulated),TSAN_OPTIONS=atexit_sleep_ms=0 build/tsan/tests/emulator_bugs thread)
+	$(if $(emulated),LORA_KERNEL_TABLE=cuda TSAN_OPTIONS=$(TSAN_STRICT) build/tsan/tests/lora_tests --warn NoTests '$(TSAN_CUDA_TAGS)')
 
 emulated: setup
 	scripts/setup.sh packages-emulator.txt

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -28,11 +29,16 @@ inline std::vector<std::pair<std::string, const kernels::KernelTable*>> cpu_tabl
   return tables;
 }
 
-/// These, and the kernels of CUDA where there is one; all take arrays of the host.
+/// These, and the kernels of CUDA where there is one; all take arrays of the host. The environment's LORA_KERNEL_TABLE chooses one by name,
+/// for sanitizers under which all of them take long.
 inline std::vector<std::pair<std::string, const kernels::KernelTable*>> kernel_tables() {
   auto tables = cpu_tables();
   if (cuda_available()) {
     tables.emplace_back("cuda", &staged_cuda_table());
+  }
+  if (const char* const only = std::getenv("LORA_KERNEL_TABLE"); only != nullptr) {
+    std::erase_if(tables, [only](const auto& table) { return table.first != only; });
+    require(!tables.empty(), "tests", "LORA_KERNEL_TABLE is '", only, "', which this build or machine does not have");
   }
   return tables;
 }
