@@ -97,7 +97,7 @@ Storage::~Storage() {
   }
 }
 
-Scratch::Scratch(std::size_t bytes, const Device& device) : bytes_(bytes), device_(device), data_(allocator_of(device).allocate(bytes)) {}
+Scratch::Scratch(std::size_t bytes, Device device) : bytes_(bytes), device_(device), data_(allocator_of(device).allocate(bytes)) {}
 
 Scratch::~Scratch() { allocator_of(device_).free(data_, bytes_); }
 

@@ -63,7 +63,7 @@ class Storage {
 class Scratch {
  public:
   /// @throws Error if there is not enough
-  explicit Scratch(std::size_t bytes, const Device& device = kCpu);
+  explicit Scratch(std::size_t bytes, Device device = {});  // by value: a reference to kCpu would be a symbol that kernels share
   ~Scratch();
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
