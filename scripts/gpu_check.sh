@@ -47,7 +47,7 @@ describe() {
 build_here() {
   cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLORA_CUDA=ON -DLORA_CUDA_ARCHITECTURES=native -DLORA_CPU_ISAS=avx2 \
     -DLORA_INSTALL=OFF ${LORA_BUNDLE:+-DCMAKE_PREFIX_PATH="$LORA_BUNDLE/usr"} &&
-    cmake --build "$build" --target lora_tests golden_check mnist_lora ptx_conformance
+    cmake --build "$build" --target lora_tests golden_check mnist_lora
 }
 
 sanitize() {  # TOOL TAGS
@@ -57,13 +57,16 @@ sanitize() {  # TOOL TAGS
 describe | tee "$out/machine.txt"
 [ -x "$build/tests/lora_tests" ] || check build 540 build_here
 if [ -x "$build/tests/lora_tests" ]; then
-  check ptx-conformance 120 "$build/tests/ptx_conformance"
+  check ptx-conformance 120 "$build/tests/lora_tests" '[ptx]'
+  for who in own library; do
+    check "products-$who" 300 env LORA_CUDA_PRODUCTS=$who "$build/tests/lora_tests" '[gemm],[conv]'
+  done
   check kernels 600 "$build/tests/lora_tests" '[kernels]'
   check cuda-tests 600 "$build/tests/lora_tests" '[cuda]'
   check golden 300 "$build/tests/golden_check" --device cuda tests/golden
   if command -v compute-sanitizer >/dev/null; then
-    check memcheck 300 sanitize memcheck '[gpu_subset]'
-    check racecheck 300 sanitize racecheck '[gpu_subset]'
+    check memcheck 300 sanitize memcheck '[ptx],[pool]'
+    check racecheck 300 sanitize racecheck '[ptx],[pool]'
   else
     row compute-sanitizer absent 'not on this machine'
   fi
