@@ -47,6 +47,11 @@ macro(lora_emulated_kernels)
     target_compile_options(${target} PRIVATE -O2)  # unoptimised, threads of a grid one after another are too slow
     lora_cuda_includes(${target})
   endforeach()
+  # Frames that outlive their function are not looked for: that takes a second stack for each fiber, and most of the time.
+  if("address" IN_LIST LORA_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(lora_cuda_kernels PRIVATE -fsanitize-address-use-after-return=never)
+    target_compile_options(lora_cuda_emulator PRIVATE -fsanitize-address-use-after-return=never)
+  endif()
   # The engine tells the thread sanitizer which fiber runs, and what orders them; seen by it, the engine itself would order everything.
   if("thread" IN_LIST LORA_SANITIZE)
     target_compile_options(lora_cuda_emulator PRIVATE -fno-sanitize=thread)
