@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -58,18 +59,60 @@ inline Shape strides_of(const Shape& shape, Layout layout) {
   return strides;
 }
 
+/// How an element is read and written as f64. Chosen once for an array, as sanitizers make every branch and call expensive.
+struct ElementAccess {
+  double (*load)(const unsigned char*);
+  void (*store)(unsigned char*, double);
+};
+
+template <class T>
+double load_element(const unsigned char* from) {
+  using Wide = std::conditional_t<std::is_same_v<T, f16> || std::is_same_v<T, bf16>, float, T>;
+  T element{};
+  std::memcpy(&element, from, sizeof(T));
+  return static_cast<double>(static_cast<Wide>(element));
+}
+
+template <class T>
+void store_element(unsigned char* to, double value) {
+  using Wide = std::conditional_t<std::is_same_v<T, f16> || std::is_same_v<T, bf16>, float, T>;
+  const T element(static_cast<Wide>(value));
+  std::memcpy(to, &element, sizeof(T));
+}
+
+inline ElementAccess element_access(DType dtype) {
+  return visit_dtype(dtype, []<class T>(Tag<T>) { return ElementAccess{load_element<T>, store_element<T>}; });
+}
+
+/// The distance of each element from the first, in row-major order.
+inline std::vector<Index> places_of(const Shape& shape, const Shape& strides) {
+  std::vector<Index> places(shape.numel() > 0 ? 1 : 0, 0);
+  places.reserve(static_cast<std::size_t>(shape.numel()));
+  for (int axis = 0; axis < shape.ndim() && !places.empty(); ++axis) {
+    const std::vector<Index> outer = std::exchange(places, {});
+    const Index size = shape[axis], step = strides[axis];
+    for (const Index start : outer) {
+      for (Index i = 0; i < size; ++i) {
+        places.push_back(start + i * step);
+      }
+    }
+  }
+  return places;
+}
+
 /// An array that owns its memory. Elements are numbered in row-major order.
 class KernelArray {
  public:
   KernelArray(DType dtype, const Shape& shape, Layout layout = Layout::contiguous) : KernelArray(dtype, shape, strides_of(shape, layout)) {}
 
   /// Strides may be 0: then elements share memory.
-  KernelArray(DType dtype, const Shape& shape, const Shape& strides) : dtype_(dtype), shape_(shape), strides_(strides) {
-    Index last = 0;
-    for (int i = 0; i < shape.ndim(); ++i) {
-      last += shape[i] > 0 ? (shape[i] - 1) * strides[i] : 0;
-    }
+  KernelArray(DType dtype, const Shape& shape, const Shape& strides)
+      : dtype_(dtype), shape_(shape), strides_(strides), access_(element_access(dtype)), places_(places_of(shape, strides)) {
+    const Index last = places_.empty() ? 0 : *std::max_element(places_.begin(), places_.end());
     bytes_.resize(static_cast<std::size_t>(last + 1) * itemsize(dtype));
+    for (Index& place : places_) {
+      place *= static_cast<Index>(itemsize(dtype));
+    }
   }
 
   Index numel() const { return shape_.numel(); }
@@ -79,35 +122,12 @@ class KernelArray {
   /// Everything, the gaps between elements too.
   const std::vector<unsigned char>& bytes() const { return bytes_; }
 
-  double get(Index i) const {
-    double value = 0;
-    visit_dtype(dtype_, [&]<class T>(Tag<T>) {
-      T element{};
-      std::memcpy(&element, bytes_.data() + place(i), sizeof(T));
-      if constexpr (std::is_same_v<T, f16> || std::is_same_v<T, bf16>) {
-        value = static_cast<double>(static_cast<float>(element));
-      } else {
-        value = static_cast<double>(element);
-      }
-    });
-    return value;
-  }
-
-  void set(Index i, double value) {
-    visit_dtype(dtype_, [&]<class T>(Tag<T>) {
-      T element{};
-      if constexpr (std::is_same_v<T, f16> || std::is_same_v<T, bf16>) {
-        element = T(static_cast<float>(value));
-      } else {
-        element = static_cast<T>(value);
-      }
-      std::memcpy(bytes_.data() + place(i), &element, sizeof(T));
-    });
-  }
+  double get(Index i) const { return access_.load(bytes_.data() + places_[static_cast<std::size_t>(i)]); }
+  void set(Index i, double value) { access_.store(bytes_.data() + places_[static_cast<std::size_t>(i)], value); }
 
   template <class F>
   KernelArray& fill_by(const F& f) {
-    for (Index i = 0; i < numel(); ++i) {
+    for (Index i = 0, n = numel(); i < n; ++i) {
       set(i, f(i));
     }
     return *this;
@@ -119,17 +139,10 @@ class KernelArray {
   }
 
  private:
-  std::size_t place(Index i) const {
-    Index offset = 0;
-    for (int axis = shape_.ndim() - 1; axis >= 0; --axis) {
-      offset += i % shape_[axis] * strides_[axis];
-      i /= shape_[axis];
-    }
-    return static_cast<std::size_t>(offset) * itemsize(dtype_);
-  }
-
   DType dtype_;
   Shape shape_, strides_;
+  ElementAccess access_;
+  std::vector<Index> places_;  // in bytes
   std::vector<unsigned char> bytes_;
 };
 
@@ -145,7 +158,7 @@ inline constexpr Index kAwkward[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 1023, 1024
 template <class F>
 double worst(const KernelArray& y, const F& expected) {
   double result = 0;
-  for (Index i = 0; i < y.numel(); ++i) {
+  for (Index i = 0, n = y.numel(); i < n; ++i) {
     const double want = expected(i), got = y.get(i);
     const bool same = got == want || (std::isnan(got) && std::isnan(want));
     const double off = same ? 0 : std::abs(got - want) / std::max(1.0, std::abs(want));
