@@ -103,3 +103,13 @@ TEST_CASE("emulator: what a late kernel does wrong is told by who waits for it",
   CHECK(data == 1.0f);
   CHECK(to(ones({3}), kCuda).to_vector<float>() == std::vector<float>(3, 1.0f));
 }
+
+TEST_CASE("emulator: what a kernel does wrong is told with the arrays it was given", "[emulator]") {
+  if (simt::lazy_streams()) {
+    return;  // the caller is gone by then
+  }
+  float data[6] = {};
+  const Tensor x(Storage::adopt(data, sizeof(data), kCuda, {}), DType::f32, {2, 3}, {3, 1});
+  CHECK_THROWS_WITH(add(x, ones({3}, DType::f32, kCuda)), Catch::StartsWith("[binary]") && Catch::Contains("no device memory") &&
+                                                              Catch::EndsWith("; given f32[2,3] f32[2,3] f32[2,3]"));
+}
