@@ -13,7 +13,13 @@
 
 namespace lora {
 
-enum class DType : std::uint8_t { f32, f64, bf16, f16, u8, i32, i64, boolean };
+/// X(enumerator, C++ type) for every dtype.
+#define LORA_DTYPES(X) \
+  X(f32, float) X(f64, double) X(bf16, bf16) X(f16, f16) X(u8, std::uint8_t) X(i32, std::int32_t) X(i64, std::int64_t) X(boolean, bool)
+
+#define LORA_ENUMERATOR(dtype, type) dtype,
+enum class DType : std::uint8_t { LORA_DTYPES(LORA_ENUMERATOR) };
+#undef LORA_ENUMERATOR
 
 inline constexpr std::array<std::string_view, 8> kDTypeNames{"f32", "f64", "bf16", "f16", "u8", "i32", "i64", "bool"};
 inline constexpr std::array<std::size_t, 8> kDTypeSizes{4, 8, 2, 2, 1, 4, 8, 1};
@@ -74,14 +80,10 @@ decltype(auto) visit_float(std::string_view where, DType dtype, F&& f) {
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(Tag<float>{});
-    case DType::f64: return f(Tag<double>{});
-    case DType::bf16: return f(Tag<bf16>{});
-    case DType::f16: return f(Tag<f16>{});
-    case DType::u8: return f(Tag<std::uint8_t>{});
-    case DType::i32: return f(Tag<std::int32_t>{});
-    case DType::i64: return f(Tag<std::int64_t>{});
-    case DType::boolean: return f(Tag<bool>{});
+#define LORA_DTYPE_CASE(dtype, type) \
+  case DType::dtype: return f(Tag<type>{});
+    LORA_DTYPES(LORA_DTYPE_CASE)
+#undef LORA_DTYPE_CASE
   }
   fail("visit_dtype", "unknown dtype ", static_cast<int>(dtype));
 }

@@ -197,7 +197,7 @@ void convolve(const Gather& g, Index groups, const T* source, const Weight<T>& w
 
 void conv2d(const Context&, const Conv2dShape& shape, double scale, const ConstView& x, const ConstView& weight, const ConstView* addend,
             const View& y) {
-  const Gather g{forward_axis(shape.h), forward_axis(shape.w), shape.batch, shape.in_channels / shape.groups, shape.in_channels};
+  const Gather g{forward_taps(shape.h), forward_taps(shape.w), shape.batch, shape.in_channels / shape.groups, shape.in_channels};
   const Index columns = shape.out_channels / shape.groups;
   const Shape& s = weight.strides;
   const Shape a = addend != nullptr ? addend->strides : Shape{0, 0, 0, 0};
@@ -216,7 +216,7 @@ void conv2d_grad_input(const Context&, const Conv2dShape& shape, double scale, c
     const Weight<T> w{weight.ptr<T>(), channels * s[0], s[0], s[1], s[2], s[3], columns, static_cast<T>(scale)};
     for (Index i = 0; i < std::min(shape.h.stride, shape.h.in); ++i) {
       for (Index j = 0; j < std::min(shape.w.stride, shape.w.in); ++j) {
-        const Gather g{backward_axis(shape.h, i), backward_axis(shape.w, j), shape.batch, channels, shape.out_channels};
+        const Gather g{backward_taps(shape.h, i), backward_taps(shape.w, j), shape.batch, channels, shape.out_channels};
         convolve<T>(g, shape.groups, gy.ptr<T>(), w, {gx.ptr<T>(), shape.h.in, shape.w.in, shape.in_channels, nullptr, 0, 0, 0, 0});
       }
     }

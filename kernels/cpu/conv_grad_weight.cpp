@@ -118,7 +118,7 @@ void conv2d_grad_weight(const Context&, const Conv2dShape& shape, double scale, 
   if (gw.numel() == 0) {
     return;
   }
-  const Gather g{forward_axis(shape.h), forward_axis(shape.w), shape.batch, shape.in_channels / shape.groups, shape.in_channels};
+  const Gather g{forward_taps(shape.h), forward_taps(shape.w), shape.batch, shape.in_channels / shape.groups, shape.in_channels};
   visit_real(gw.dtype, [&]<class T>(Tag<T>) {
     const Cut cut = cut_work(g, shape.groups, shape.out_channels / shape.groups, kVectorSize<T>, sizeof(T));
     sum_products<T>({g, x.ptr<T>(), gy.ptr<T>(), shape.out_channels}, cut, static_cast<T>(scale), gw.ptr<T>());

@@ -5,6 +5,7 @@
 #include "kernels/binary_ops.hpp"
 #include "kernels/pointwise_ops.hpp"
 #include "kernels/reduce_ops.hpp"
+#include "kernels/visit_op.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
 
@@ -22,66 +23,17 @@ template <class F>
 template <class F>
 [[gnu::always_inline]] inline void visit_any(DType dtype, const F& f) {
   switch (dtype) {
-    case DType::f32: return f(Tag<float>{});
-    case DType::f64: return f(Tag<double>{});
-    case DType::bf16: return f(Tag<bf16>{});
-    case DType::f16: return f(Tag<f16>{});
-    case DType::u8: return f(Tag<std::uint8_t>{});
-    case DType::i32: return f(Tag<std::int32_t>{});
-    case DType::i64: return f(Tag<std::int64_t>{});
-    case DType::boolean: return f(Tag<bool>{});
-  }
-}
-
-/// Calls f(Tag<functor>{}).
-template <class F>
-[[gnu::always_inline]] inline void visit_op(UnaryOp op, const F& f) {
-  switch (op) {
-#define CASE(name) \
-  case UnaryOp::name: return f(Tag<kernels::unary::name>{});
-    LORA_UNARY_OPS(CASE)
+#define CASE(dtype, type) \
+  case DType::dtype: return f(Tag<type>{});
+    LORA_DTYPES(CASE)
 #undef CASE
   }
 }
 
-template <class F>
-[[gnu::always_inline]] inline void visit_op(ParamOp op, const F& f) {
-  switch (op) {
-#define CASE(name) \
-  case ParamOp::name: return f(Tag<kernels::param::name>{});
-    LORA_PARAM_OPS(CASE)
-#undef CASE
-  }
-}
-
-template <class F>
-[[gnu::always_inline]] inline void visit_op(BinaryOp op, const F& f) {
-  switch (op) {
-#define CASE(name) \
-  case BinaryOp::name: return f(Tag<kernels::binary::name>{});
-    LORA_BINARY_OPS(CASE)
-#undef CASE
-  }
-}
-
-template <class F>
-[[gnu::always_inline]] inline void visit_op(ReduceOp op, const F& f) {
-  switch (op) {
-#define CASE(name) \
-  case ReduceOp::name: return f(Tag<kernels::reduction::name>{});
-    LORA_REDUCE_OPS(CASE)
-#undef CASE
-  }
-}
-
-template <class F>
-[[gnu::always_inline]] inline void visit_op(CompareOp op, const F& f) {
-  switch (op) {
-#define CASE(name) \
-  case CompareOp::name: return f(Tag<kernels::compare::name>{});
-    LORA_COMPARE_OPS(CASE)
-#undef CASE
-  }
-}
+LORA_VISIT_OP([[gnu::always_inline]] inline, UnaryOp, unary, LORA_UNARY_OPS)
+LORA_VISIT_OP([[gnu::always_inline]] inline, ParamOp, param, LORA_PARAM_OPS)
+LORA_VISIT_OP([[gnu::always_inline]] inline, BinaryOp, binary, LORA_BINARY_OPS)
+LORA_VISIT_OP([[gnu::always_inline]] inline, ReduceOp, reduction, LORA_REDUCE_OPS)
+LORA_VISIT_OP([[gnu::always_inline]] inline, CompareOp, compare, LORA_COMPARE_OPS)
 
 }  // namespace lora::kernels::LORA_CPU_ISA

@@ -5,45 +5,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/window.hpp"
+#include "kernels/window_taps.hpp"
 
 namespace lora::kernels::LORA_CPU_ISA {
 
-/// One axis of the windows: position i < size sees the source at i * step + offset + t * spread for t < taps, and 0 outside of
-/// 0..source-1. Tap t stands for element first_tap + t * tap_step of the kernel; position i is element origin + i * stride of the result.
-struct GatherAxis {
-  Index size, step, offset, spread, taps, source;
-  Index first_tap, tap_step;
-  Index origin, stride;
-};
-
-/// What y[i] is made of: the window of x.
-inline GatherAxis forward_axis(const WindowAxis& a) { return {a.out, a.stride, -a.padding, a.dilation, a.kernel, a.in, 0, 1, 0, 1}; }
-
-/// What gx[phase + i * stride] is made of. Tap t of the kernel brings gy[o] where o * stride - padding + t * dilation is that place, so
-/// only every period-th tap does. They are taken from the last on, which reads gy in rising order.
-inline GatherAxis backward_axis(const WindowAxis& a, Index phase) {
-  const auto distance = [&](Index tap) { return phase + a.padding - tap * a.dilation; };
-  Index period = 1;  // beyond the kernel it makes no difference
-  while (period < a.kernel && period * a.dilation % a.stride != 0) {
-    ++period;
-  }
-  Index first = 0;
-  while (first < std::min(period, a.kernel) && distance(first) % a.stride != 0) {
-    ++first;
-  }
-  const Index size = (a.in - phase - 1) / a.stride + 1;
-  if (first >= std::min(period, a.kernel)) {
-    return {size, 1, 0, 1, 0, a.out, 0, 1, phase, a.stride};
-  }
-  const Index taps = (a.kernel - 1 - first) / period + 1, last = first + (taps - 1) * period;
-  return {size,  1,       distance(last) / a.stride, std::max<Index>(1, period * a.dilation / a.stride), taps, a.out, last, -period,
-          phase, a.stride};
-}
-
 /// Windows over the images of a batch. A source pixel has `pixel` values, of which a window takes the `channels` of one group.
 struct Gather {
-  GatherAxis h, w;
+  TapAxis h, w;
   Index batch, channels, pixel;
 
   Index positions() const { return batch * h.size * w.size; }
@@ -51,7 +19,7 @@ struct Gather {
   Index values() const { return h.taps * w.taps * channels; }
   /// True if the rows are the pixels as they lie.
   bool is_source() const {
-    const auto whole = [](const GatherAxis& a) { return a.taps == 1 && a.step == 1 && a.offset == 0 && a.size == a.source; };
+    const auto whole = [](const TapAxis& a) { return a.taps == 1 && a.step == 1 && a.offset == 0 && a.size == a.source; };
     return whole(h) && whole(w);
   }
 };
@@ -96,7 +64,7 @@ template <class T>
 /// One row of one window: the taps of w for the source row at `row`, which lie from column `first` on.
 template <class T>
 void gather_row(const Gather& g, const T* row, Index first, T* to) {
-  const GatherAxis& w = g.w;
+  const TapAxis& w = g.w;
   const Index low = first >= 0 ? 0 : std::min(w.taps, (-first - 1) / w.spread + 1);
   const Index after = first >= w.source ? 0 : (w.source - 1 - first) / w.spread + 1, high = std::clamp(after, low, w.taps);
   zero_run(low * g.channels, to);

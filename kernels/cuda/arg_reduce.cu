@@ -42,19 +42,17 @@ struct Winner {
 template <class T>
 __global__ void arg_reduce_kernel(Lines<2> lines, Winner winner, const T* x, Index* y) {
   using C = Compute<T>;
-  const Team team{lines.teams.size};
-  if (team.number() >= lines.teams.count) {
+  const Line<2> line(lines);
+  if (!line.exists) {
     return;
   }
-  Index at[2];
-  lines.kept.locate(team.number(), at);
   Candidate<C> best{C(0), -1};
-  for (Index i = team.rank(); i < lines.teams.length; i += team.size) {
-    best = winner(best, Candidate<C>{static_cast<C>(x[at[0] + i * lines.step[0]]), i});
+  for (Index i = line.rank(); i < lines.teams.length; i += line.size) {
+    best = winner(best, Candidate<C>{static_cast<C>(x[line.at[0] + i * lines.step[0]]), i});
   }
-  best = team.reduce(best, Candidate<C>{C(0), -1}, winner);
-  if (team.rank() == 0) {
-    y[at[1]] = best.place;
+  best = line.reduce(best, Candidate<C>{C(0), -1}, winner);
+  if (line.rank() == 0) {
+    y[line.at[1]] = best.place;
   }
 }
 

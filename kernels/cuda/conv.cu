@@ -110,8 +110,7 @@ void conv2d(const Context& context, const Conv2dShape& shape, double scale, cons
   if (conv2d_by_library(context, {shape, scale}, x, weight, addend, y)) {
     return;
   }
-  const Windows windows{forward_windows(shape.h), forward_windows(shape.w), shape.batch, shape.in_channels / shape.groups,
-                        shape.in_channels};
+  const Windows windows{forward_taps(shape.h), forward_taps(shape.w), shape.batch, shape.in_channels / shape.groups, shape.in_channels};
   const Index columns = shape.out_channels / shape.groups;
   const Shape& s = weight.strides;
   const Shape a = addend != nullptr ? addend->strides : Shape{0, 0, 0, 0};
@@ -135,7 +134,7 @@ void conv2d_grad_input(const Context& context, const Conv2dShape& shape, double 
     const Target<T> to{gx.ptr<T>(), shape.h.in, shape.w.in, shape.in_channels, nullptr, 0, 0, 0, 0};
     for (Index i = 0; i < std::min(shape.h.stride, shape.h.in); ++i) {
       for (Index j = 0; j < std::min(shape.w.stride, shape.w.in); ++j) {
-        const Windows windows{backward_windows(shape.h, i), backward_windows(shape.w, j), shape.batch, channels, shape.out_channels};
+        const Windows windows{backward_taps(shape.h, i), backward_taps(shape.w, j), shape.batch, channels, shape.out_channels};
         convolve<T>(context, Row::conv2d_grad_input,
                     {windows, gy.ptr<T>(), nullptr, shape.groups, columns, static_cast<Compute<T>>(scale), to}, w);
       }

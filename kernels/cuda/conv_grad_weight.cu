@@ -110,8 +110,7 @@ void conv2d_grad_weight(const Context& context, const Conv2dShape& shape, double
   if (gw.numel() == 0 || grad_weight_by_library(context, {shape, scale}, x, gy, gw)) {
     return;
   }
-  const Windows windows{forward_windows(shape.h), forward_windows(shape.w), shape.batch, shape.in_channels / shape.groups,
-                        shape.in_channels};
+  const Windows windows{forward_taps(shape.h), forward_taps(shape.w), shape.batch, shape.in_channels / shape.groups, shape.in_channels};
   visit_stored(gw.dtype, [&]<class T>(Tag<T>) {
     const Operands<T> in{windows, x.ptr<T>(), gy.ptr<T>(), shape.out_channels};
     if (shape.out_channels / shape.groups <= kFewColumns) {

@@ -69,14 +69,10 @@ LORA_HOST_DEVICE To narrowed(From value) {
 template <class F>
 __device__ inline void visit_memory(DType dtype, const F& f) {
   switch (dtype) {
-    case DType::f32: return f(Tag<float>{});
-    case DType::f64: return f(Tag<double>{});
-    case DType::bf16: return f(Tag<bf16>{});
-    case DType::f16: return f(Tag<f16>{});
-    case DType::u8: return f(Tag<std::uint8_t>{});
-    case DType::i32: return f(Tag<std::int32_t>{});
-    case DType::i64: return f(Tag<std::int64_t>{});
-    case DType::boolean: return f(Tag<Truth>{});
+#define CASE(dtype, type) \
+  case DType::dtype: return f(Tag<InMemory<type>>{});
+    LORA_DTYPES(CASE)
+#undef CASE
   }
 }
 

@@ -19,26 +19,24 @@ Smoothed smoothed(double smoothing, Index classes) {
 template <class T>
 __global__ void cross_entropy_kernel(Lines<4> lines, Smoothed wanted, const T* x, const Index* target, T* log_probs, T* loss) {
   using C = Compute<T>;
-  const Team team{lines.teams.size};
-  if (team.number() >= lines.teams.count) {
+  const Line<4> line(lines);
+  if (!line.exists) {
     return;
   }
-  Index at[4];
-  lines.kept.locate(team.number(), at);
-  const Index n = lines.teams.length, step = lines.step[1], hit = target[at[2]];
-  const T* from = x + at[1];
-  T* to = log_probs + at[0];
+  const Index n = lines.teams.length, step = lines.step[1], hit = target[line.at[2]];
+  const T* from = x + line.at[1];
+  T* to = log_probs + line.at[0];
   const auto value = [=](Index i) { return static_cast<C>(from[i * step]); };
-  const C shift = largest_of(team, n, value);
-  const C log_total = static_cast<C>(std::log(sum_of(team, n, [=](Index i) { return std::exp(value(i) - shift); })));
+  const C shift = largest_of(line, n, value);
+  const C log_total = static_cast<C>(std::log(sum_of(line, n, [=](Index i) { return std::exp(value(i) - shift); })));
   const auto log_prob = [=](Index i) { return (value(i) - shift) - log_total; };
-  for (Index i = team.rank(); i < n; i += team.size) {
+  for (Index i = line.rank(); i < n; i += line.size) {
     to[i * lines.step[0]] = static_cast<T>(log_prob(i));
   }
   // without smoothing nothing is added, not even 0 times infinity
-  const double all = wanted.rest != 0.0 ? wanted.rest * sum_of(team, n, log_prob) : 0.0;
-  if (team.rank() == 0) {
-    loss[at[3]] = static_cast<T>(hit < 0 ? C(0) : static_cast<C>(-wanted.hit * static_cast<double>(log_prob(hit)) - all));
+  const double all = wanted.rest != 0.0 ? wanted.rest * sum_of(line, n, log_prob) : 0.0;
+  if (line.rank() == 0) {
+    loss[line.at[3]] = static_cast<T>(hit < 0 ? C(0) : static_cast<C>(-wanted.hit * static_cast<double>(log_prob(hit)) - all));
   }
 }
 
@@ -46,18 +44,16 @@ __global__ void cross_entropy_kernel(Lines<4> lines, Smoothed wanted, const T* x
 template <class T>
 __global__ void cross_entropy_grad_kernel(Lines<4> lines, Smoothed wanted, const T* log_probs, const Index* target, const T* gy, T* gx) {
   using C = Compute<T>;
-  const Team team{lines.teams.size};
-  if (team.number() >= lines.teams.count) {
+  const Line<4> line(lines);
+  if (!line.exists) {
     return;
   }
-  Index at[4];
-  lines.kept.locate(team.number(), at);
-  const Index n = lines.teams.length, hit = target[at[2]];
-  const C slope = static_cast<C>(gy[at[3]]), rest = static_cast<C>(wanted.rest);
-  for (Index i = team.rank(); i < n; i += team.size) {
-    const C off = std::exp(static_cast<C>(log_probs[at[1] + i * lines.step[1]])) - rest;
+  const Index n = lines.teams.length, hit = target[line.at[2]];
+  const C slope = static_cast<C>(gy[line.at[3]]), rest = static_cast<C>(wanted.rest);
+  for (Index i = line.rank(); i < n; i += line.size) {
+    const C off = std::exp(static_cast<C>(log_probs[line.at[1] + i * lines.step[1]])) - rest;
     const C g = slope * (i == hit ? off - static_cast<C>(wanted.hit) : off);
-    gx[at[0] + i * lines.step[0]] = static_cast<T>(hit < 0 ? C(0) : g);
+    gx[line.at[0] + i * lines.step[0]] = static_cast<T>(hit < 0 ? C(0) : g);
   }
 }
 

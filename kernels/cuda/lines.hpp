@@ -54,6 +54,19 @@ Lines<N> make_lines(const Shape& shape, int axis, const Shape* const (&strides)[
   return lines;
 }
 
+/// A team and its line, if there is one for it: where the first value lies in each array.
+template <std::size_t N>
+struct Line : Team {
+  bool exists;
+  Index at[N] = {};
+
+  __device__ explicit Line(const Lines<N>& lines) : Team{lines.teams.size}, exists(number() < lines.teams.count) {
+    if (exists) {
+      lines.kept.locate(number(), at);
+    }
+  }
+};
+
 struct LargerNumber {
   template <class T>
   __device__ T operator()(T a, T b) const {

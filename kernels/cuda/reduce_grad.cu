@@ -1,22 +1,10 @@
 // Rows reduce_grad and var_grad.
 
-#include <cmath>
-
 #include "kernels/cuda/elementwise.hpp"
+#include "kernels/cuda/visit_op.hpp"
 
 namespace lora::kernels::cuda {
 namespace {
-
-template <class C>
-__device__ C slope(ReduceOp op, C x, C y) {
-  switch (op) {
-#define CASE(name) \
-  case ReduceOp::name: return reduction::name::slope(x, y);
-    LORA_REDUCE_OPS(CASE)
-#undef CASE
-  }
-  return C(0);
-}
 
 template <class T>
 __global__ void reduce_grad_kernel(Layout<4> at, ReduceOp op, const T* x, const T* y, const T* gy, T* gx) {
@@ -26,7 +14,7 @@ __global__ void reduce_grad_kernel(Layout<4> at, ReduceOp op, const T* x, const 
   own.template load<1>(x, in);
   own.template load<2>(y, result);
   own.template load<3>(gy, g);
-  own.each([&](int j) { g[j] *= slope(op, in[j], result[j]); });
+  visit_op(op, [&]<class Op>(Tag<Op>) { own.each([&](int j) { g[j] *= Op::slope(in[j], result[j]); }); });
   own.store(g, gx);
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/cuda/reduce_plan.hpp"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace lora::kernels::cuda {
 
@@ -12,8 +13,10 @@ constexpr Index kThreadValues = 64;   // what one thread takes at least before i
 constexpr Index kBlockValues = 4096;  // the same for a block
 constexpr Index kMaxParts = 1 << 10;
 
-Index inner_stride(const Layout<1>& layout) { return layout.ndim > 0 ? layout.stride[0][layout.ndim - 1] : 0; }
-Index inner_stride(const Layout<2>& layout) { return layout.ndim > 0 ? layout.stride[0][layout.ndim - 1] : 0; }
+template <std::size_t N>
+Index inner_stride(const Layout<N>& layout) {
+  return layout.ndim > 0 ? layout.stride[0][layout.ndim - 1] : 0;
+}
 
 void cut(ReducePlan& plan, Index parts, unsigned team) {
   plan.parts = std::clamp<Index>(parts, 1, kMaxParts);

@@ -8,20 +8,18 @@ namespace {
 template <class T>
 __global__ void softmax_kernel(Lines<2> lines, bool log, const T* x, T* y) {
   using C = Compute<T>;
-  const Team team{lines.teams.size};
-  if (team.number() >= lines.teams.count) {
+  const Line<2> line(lines);
+  if (!line.exists) {
     return;
   }
-  Index at[2];
-  lines.kept.locate(team.number(), at);
   const Index n = lines.teams.length, step = lines.step[1];
-  const T* from = x + at[1];
-  T* to = y + at[0];
+  const T* from = x + line.at[1];
+  T* to = y + line.at[0];
   const auto value = [=](Index i) { return static_cast<C>(from[i * step]); };
-  const C shift = largest_of(team, n, value);
-  const double total = sum_of(team, n, [=](Index i) { return std::exp(value(i) - shift); });
+  const C shift = largest_of(line, n, value);
+  const double total = sum_of(line, n, [=](Index i) { return std::exp(value(i) - shift); });
   const C log_total = static_cast<C>(std::log(total)), scale = static_cast<C>(1.0 / total);
-  for (Index i = team.rank(); i < n; i += team.size) {
+  for (Index i = line.rank(); i < n; i += line.size) {
     const C shifted = value(i) - shift;
     to[i * lines.step[0]] = static_cast<T>(log ? shifted - log_total : std::exp(shifted) * scale);
   }
@@ -30,19 +28,17 @@ __global__ void softmax_kernel(Lines<2> lines, bool log, const T* x, T* y) {
 template <class T>
 __global__ void softmax_grad_kernel(Lines<3> lines, bool log, const T* y, const T* gy, T* gx) {
   using C = Compute<T>;
-  const Team team{lines.teams.size};
-  if (team.number() >= lines.teams.count) {
+  const Line<3> line(lines);
+  if (!line.exists) {
     return;
   }
-  Index at[3];
-  lines.kept.locate(team.number(), at);
   const Index n = lines.teams.length, sy = lines.step[1], sg = lines.step[2];
-  const T *py = y + at[1], *pg = gy + at[2];
-  T* to = gx + at[0];
+  const T *py = y + line.at[1], *pg = gy + line.at[2];
+  T* to = gx + line.at[0];
   const auto result = [=](Index i) { return static_cast<C>(py[i * sy]); };
   const auto slope = [=](Index i) { return static_cast<C>(pg[i * sg]); };
-  const C total = static_cast<C>(sum_of(team, n, [=](Index i) { return log ? slope(i) : slope(i) * result(i); }));
-  for (Index i = team.rank(); i < n; i += team.size) {
+  const C total = static_cast<C>(sum_of(line, n, [=](Index i) { return log ? slope(i) : slope(i) * result(i); }));
+  for (Index i = line.rank(); i < n; i += line.size) {
     const C g = log ? slope(i) - std::exp(result(i)) * total : result(i) * (slope(i) - total);
     to[i * lines.step[0]] = static_cast<T>(g);
   }
