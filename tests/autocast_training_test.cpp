@@ -10,6 +10,8 @@
 #include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/random.hpp"
+#include "core/ops/view.hpp"
+#include "core/ranges.hpp"
 #include "lora/adalora.hpp"
 #include "lora/dynamic_lora.hpp"
 #include "lora/lora.hpp"
@@ -32,6 +34,14 @@ LoraConfig lora_config(bool dora) {
   return config;
 }
 
+/// Fresh adapters are silent, and their scores 0.
+void disturb(const AttachedAdapter& adapter) {
+  const NoGrad no_grad;
+  for (Tensor& parameter : adapter.parameters()) {
+    parameter.copy_(parameter + to(0.3 * randn(parameter.shape()), parameter.device()));
+  }
+}
+
 /// A model with an adapter that does something.
 struct Adapted {
   std::unique_ptr<nn::Module> model;
@@ -39,10 +49,7 @@ struct Adapted {
 
   Adapted(const RankedModel& row, bool dora, const Device& device = kCpu)
       : model(made(row, device)), adapter(attach(*model, lora_config(dora))) {
-    const NoGrad no_grad;
-    for (Tensor& parameter : adapter.parameters()) {
-      parameter.copy_(parameter + to(0.3 * randn(parameter.shape()), device));
-    }
+    disturb(adapter);
   }
 
   static std::unique_ptr<nn::Module> made(const RankedModel& row, const Device& device) {
@@ -128,6 +135,30 @@ TEST_CASE("autocast: DoRA begins with the exact norms, and with the base", "[aut
   }
 }
 
+TEST_CASE("autocast: DoRA divides by the exact norms in the forward pass", "[autocast]") {
+  manual_seed(4);
+  nn::Linear layer(6, 5, false);
+  const AttachedAdapter adapter = attach(layer, lora_config(true));
+  disturb(adapter);
+  {  // what the first input gives is a number of bf16, and the adapter does not see it
+    const NoGrad no_grad;
+    narrow(layer.weight().detach(), 1, 0, 1).fill_(0.5);
+    narrow(adapter.parameters()[0].detach(), 1, 0, 1).fill_(0.0);
+  }
+  const Tensor x = to(eye(6), DType::f32);
+  // The gradient of a magnitude is then 0.5 by the norm.
+  const auto slope = [&](DType dtype) {
+    Tensor magnitude = adapter.parameters()[2];
+    magnitude.set_grad({});
+    const Autocast scope(dtype);
+    layer(narrow(x, 0, 0, 1)).backward(ones({1, 5}));
+    return magnitude.grad();
+  };
+  const Tensor exact = slope(DType::f32);
+  CHECK_FALSE(in_bf16(exact));
+  CHECK(same_bits(slope(DType::bf16), exact));
+}
+
 TEST_CASE("autocast: terms and scores of adapters with ranks are exact", "[autocast]") {
   AdaLoraConfig adalora;
   adalora.init_r = 4;
@@ -144,8 +175,10 @@ TEST_CASE("autocast: terms and scores of adapters with ranks are exact", "[autoc
       INFO(row.name);
       manual_seed(4);
       const RankedTraining plain(row, config);
+      disturb(plain.adapter);
       manual_seed(4);
       const RankedTraining half(row, config);
+      disturb(half.adapter);
       plain.term->after_step();
       const Tensor loss = plain.term->loss();
       const Autocast scope(DType::bf16);
