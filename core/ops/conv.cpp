@@ -44,7 +44,7 @@ Tensor grad_weight(const kernels::Conv2dShape& shape, double scale, const Tensor
 
 Tensor forward(const kernels::Conv2dShape& shape, double scale, const Tensor& addend, const Tensor& x, const Tensor& weight) {
   Tensor y = empty_channels_last({shape.batch, shape.out_channels, shape.h.out, shape.w.out}, x.dtype(), x.device());
-  const ConstView start = addend.defined() ? expand(addend, y.shape()).view() : ConstView{};
+  const ConstView start = addend.defined() ? expand(addend.detach(), y.shape()).view() : ConstView{};
   detail::kernels_of(x).conv2d(detail::context_of(x), shape, scale, channels_last(x).view(), weight.view(),
                                addend.defined() ? &start : nullptr, y.mutable_view());
   return y;
@@ -54,8 +54,7 @@ Tensor forward(const kernels::Conv2dShape& shape, double scale, const Tensor& ad
 Tensor convolve(std::string_view op, const kernels::Conv2dShape& shape, const Tensor& addend, const Tensor& x, const Tensor& weight,
                 double scale) {
   const detail::ProductDType in(x);
-  const Tensor start = addend.defined() ? in.operand(addend.detach()) : addend;
-  const Tensor y = in.result(forward(shape, scale, start, in.operand(x.detach()), in.operand(weight.detach())));
+  const Tensor y = in.result(forward(shape, scale, in.operand(addend), in.operand(x.detach()), in.operand(weight.detach())));
   return record(op, {x, weight, addend}, y,
                 [in, op, shape, scale, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](
                     const Node& node, const Tensor& gy) -> Grads {

@@ -99,8 +99,7 @@ Shape leading(const Tensor& x) {
 
 Tensor linear_rows(std::string_view op, const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {
   const detail::ProductDType in(x);
-  const Tensor start = addend.defined() ? in.operand(addend.detach()) : addend;
-  const Tensor y = in.result(gemm(scale, in.operand(x.detach()), transposed(in.operand(weight.detach())), start));
+  const Tensor y = in.result(gemm(scale, in.operand(x.detach()), transposed(in.operand(weight.detach())), in.operand(addend)));
   return record(op, {x, weight, addend}, y,
                 [in, scale, op, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](const Node& node,
                                                                                                             const Tensor& gy) -> Grads {

@@ -28,7 +28,7 @@ Tensor once(const Tensor& x) {
 }  // namespace
 
 Tensor ProductDType::rounded_operand(const Tensor& x) {
-  const Tensor rounded = converted(once(x), DType::bf16);
+  const Tensor rounded = converted(once(x.detach()), DType::bf16);
   return expand(x.device() == kCpu ? converted(rounded, DType::f32) : rounded, x.shape());
 }
 

@@ -12,12 +12,22 @@ class ProductDType {
  public:
   explicit ProductDType(const Tensor& operand) : bf16_(operand.dtype() == DType::f32 && autocast_dtype() == DType::bf16) {}
 
-  /// x, which has no graph, as the kernels of its device multiply it: in bf16 on CUDA; on the CPU, whose kernels have none, in f32 with the
-  /// numbers that bf16 has. Axes keep their order in memory; undefined stays undefined.
-  Tensor operand(const Tensor& x) const { return bf16_ && x.defined() ? rounded_operand(x) : x; }
+  /// x as the kernels of its device multiply it: in bf16 on CUDA; on the CPU, whose kernels have none, in f32 with the numbers that bf16
+  /// has. Axes keep their order in memory, undefined stays undefined; without bf16 it is x.
+  Tensor operand(Tensor x) const {
+    if (bf16_ && x.defined()) {
+      return rounded_operand(x);
+    }
+    return x;
+  }
 
   /// What a kernel made of such operands, rounded and in the caller's dtype.
-  Tensor result(const Tensor& y) const { return bf16_ ? rounded_result(y) : y; }
+  Tensor result(Tensor y) const {
+    if (bf16_) {
+      return rounded_result(y);
+    }
+    return y;
+  }
 
  private:
   static Tensor rounded_operand(const Tensor& x);
