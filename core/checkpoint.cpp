@@ -1,5 +1,6 @@
 #include "core/checkpoint.hpp"
 
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/base/rng.hpp"
 
@@ -34,7 +35,8 @@ struct Recipe {
   std::vector<Saved> inputs;  // empty ones for undefined inputs
   std::vector<Saved> seen;    // what requires a gradient and f read
   PhiloxState random;
-  Shape shape;  // of the result
+  DType products = autocast_dtype();  // as of the first call
+  Shape shape;                        // of the result
   DType dtype = DType::f32;
 };
 
@@ -60,6 +62,7 @@ class CheckpointNode final : public Node {
       inputs.push_back(defined_[i] ? input(i) : Tensor{});
     }
     const Replaying again(recipe_->random);
+    const Autocast as_before(recipe_->products);
     const detail::RecordingMode on(detail::Recording::on);
     const Tensor y = recipe_->f(inputs);
     require(y.defined() && y.shape() == recipe_->shape && y.dtype() == recipe_->dtype, op(), "the function gave ", recipe_->dtype,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/matmul.hpp"
 #include "core/ops/pointwise.hpp"
@@ -37,6 +38,7 @@ Tensor AdaLoraAllocator::loss() const {
   if (config_.orth_reg_weight == 0.0) {
     return {};
   }
+  const Autocast exact(DType::f32);  // a loss, near I: what is left of the products is their rounding
   Tensor sum;
   for (const Layer& layer : layers()) {
     const Tensor rows = layer.adapter->rows(layer.adapter->a()), columns = layer.adapter->columns(layer.adapter->b());

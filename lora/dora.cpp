@@ -1,5 +1,6 @@
 #include "lora/dora.hpp"
 
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/compare.hpp"
 #include "core/ops/convert.hpp"
@@ -63,6 +64,7 @@ Tensor DoraAdapter::squared_norms(const Tensor& weight) const {
 
 Tensor DoraAdapter::norms(const nn::AdaptableLayer& layer) const {
   const NoGrad no_grad;
+  const Autocast exact(DType::f32);  // the squares cancel: rounded products would move the gain of every output
   const Index groups = layer.groups(), out = b().size(0), features = a().size(0) / groups;
   const Tensor own_weight = layer.weight().detach();
   const Tensor weight = reshape(own_weight, {groups, out / groups, -1});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/matmul.hpp"
 #include "core/ops/pointwise.hpp"
@@ -32,6 +33,7 @@ Tensor products_of_columns(const GatedAdapter& adapter) {
 
 /// [r]: the share of each component in the layer's update. Norms of products by way of the r x r products alone.
 Tensor importance(const GatedAdapter& adapter) {
+  const Autocast exact(DType::f32);  // scores, not a layer's products
   const Tensor rows = adapter.rows(adapter.a().detach()), c = adapter.gate().detach();
   const Tensor products = products_of_columns(adapter) * matmul(rows, t(rows)) * (c * t(c));
   const Tensor norm = sqrt(clamp(sum(products), 0.0)) + kNormEpsilon;

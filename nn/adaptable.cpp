@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/pointwise.hpp"
@@ -152,6 +153,7 @@ void AdaptableLayer::merge() {
   require_unmerged("merge");
   require(enabled_, "merge", "the adapters of ", describe(), " are disabled; enable them first");
   const NoGrad no_grad;
+  const Autocast exact(DType::f32);  // B A is a weight, not a product of the forward pass
   const Tensor before = weight().detach();
   Tensor changed = before;
   for (const Slot& slot : slots_) {

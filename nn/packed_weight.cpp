@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/join.hpp"
@@ -54,10 +55,12 @@ struct Backward {
   Index groups;
   int axis;
   InputGradient gradient;
+  DType products = autocast_dtype();  // in the forward pass
 
   Tensor operator()(const Tensor& gy) const {
     packed.get("packed_weight");
     absmax.get("packed_weight");
+    const Autocast as_forward(products);
     Tensor gx;
     for_pieces(q, groups, [&](Index first, Index last) {
       const Tensor part = gradient(narrow(gy, axis, first, last - first), to(dequantize_4bit(q, first, last), dtype));

@@ -133,7 +133,7 @@ std::size_t count_of(const std::string& text, const std::string& what) {
 
 TEST_CASE("app: results.json has exactly the documented keys in their order", "[app]") {
   const Json json = to_json(made_results());
-  CHECK(keys(json) == Keys{"command", "version", "device", "threads", "seed", "seconds", "peak_bytes", "runs"});
+  CHECK(keys(json) == Keys{"command", "version", "device", "dtype", "threads", "seed", "seconds", "peak_bytes", "runs"});
   const Json& run = json["runs"][1];
   CHECK(keys(run) == Keys{"name", "adapter", "rank", "alpha", "train_digits", "parameters", "epochs", "stopped_early", "seconds",
                           "peak_bytes", "weight_bytes", "test"});

@@ -17,6 +17,8 @@ lora::Device device_of(const CommonOptions& options) {
   return cuda ? lora::Device{lora::DeviceType::cuda, 0} : lora::kCpu;
 }
 
+lora::DType dtype_of(const CommonOptions& options) { return options.dtype == "bf16" ? lora::DType::bf16 : lora::DType::f32; }
+
 void apply_device(const CommonOptions& options) {
   device_of(options);
   if (options.threads > 0) {
@@ -31,6 +33,7 @@ Results describe_results(const std::string& command, const CommonOptions& option
   std::ostringstream device;
   device << device_of(options);
   results.device = std::move(device).str();
+  results.dtype = options.dtype;
   results.threads = lora::num_threads();
   results.seed = options.seed;
   return results;

@@ -11,6 +11,7 @@
 #include "apps/mnist_lora/model_test.hpp"
 #include "apps/mnist_lora/text.hpp"
 #include "apps/mnist_lora/text_table.hpp"
+#include "core/autocast.hpp"
 #include "core/base/memory.hpp"
 
 namespace mnist_lora {
@@ -39,6 +40,7 @@ ImagePart images_of(const EvalOptions& options) {
 Report evaluate(const EvalOptions& options) {
   const LoadedModel loaded = load_model(options.files, device_of(options.common));
   const ImagePart images = images_of(options);
+  const lora::Autocast products(dtype_of(options.common));
   const auto start = std::chrono::steady_clock::now();
   Report report;
   report.parameters = lora::count_parameters(*loaded.model);
@@ -53,6 +55,7 @@ Json to_json(const EvalOptions& options, const Report& report) {
   Json json{{"command", about.command},
             {"version", about.version},
             {"device", about.device},
+            {"dtype", about.dtype},
             {"threads", about.threads},
             {"seconds", report.seconds},
             {"peak_bytes", lora::memory_stats(device_of(options.common)).peak_bytes},

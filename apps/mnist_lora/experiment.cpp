@@ -8,6 +8,7 @@
 #include "apps/mnist_lora/device.hpp"
 #include "apps/mnist_lora/model_test.hpp"
 #include "apps/mnist_lora/train_run.hpp"
+#include "core/autocast.hpp"
 #include "core/base/file.hpp"
 #include "core/base/rng.hpp"
 #include "lora/lora.hpp"
@@ -100,6 +101,7 @@ Experiment::Experiment(ExperimentSetup setup)
       log_(workspace_.log(), setup_.common.resume ? lora::nn::CsvLog::Existing::keep : lora::nn::CsvLog::Existing::replace) {}
 
 Tested Experiment::run() {
+  const lora::Autocast products(dtype_of(setup_.common));
   Tested tested{train_all(), test_images(data_folder(setup_.common)), {}};
   const auto start = std::chrono::steady_clock::now();
   test_all(tested);

@@ -65,6 +65,7 @@ void add_merge(CLI::App& app) {
   command->add_flag("--requantize", options->requantize, "Keep weights of 4 bits in 4 bits, which loses small changes [dense]")
       ->group("Files");
   add_run_options(*command, options->common);
+  hide(*command, "--dtype");
   hide(*command, "--seed");
   describe(*command, {"mnist_lora merge --weights base.safetensors --adapter adapters/lora-r8 --output merged.safetensors"});
   command->callback([options] { run_merge(*options); });
@@ -78,7 +79,7 @@ void add_inspect(CLI::App& app) {
       ->type_name("")
       ->expected(1, 1 << 20);
   add_run_options(*command, options->common);
-  for (const char* flag : {"--device", "--threads", "--seed", "--data", "--quiet"}) {
+  for (const char* flag : {"--device", "--dtype", "--threads", "--seed", "--data", "--quiet"}) {
     hide(*command, flag);
   }
   describe(*command, {"mnist_lora inspect out/digits/base.safetensors", "mnist_lora inspect out/digits/adapters/*"});

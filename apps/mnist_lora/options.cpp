@@ -78,6 +78,8 @@ std::string known_device(const std::string& name) {
   return name == "cpu" || name == "cuda" || name == "auto" ? "" : "must be cpu, cuda or auto, got " + name;
 }
 
+std::string known_dtype(const std::string& name) { return name == "f32" || name == "bf16" ? "" : "must be f32 or bf16, got " + name; }
+
 }  // namespace
 
 void add_run_options(CLI::App& command, CommonOptions& o) {
@@ -85,6 +87,10 @@ void add_run_options(CLI::App& command, CommonOptions& o) {
       ->group(kRunGroup)
       ->type_name("NAME")
       ->check(CLI::Validator(known_device, "", "device"));
+  value_option(command, "--dtype", o.dtype, "Products in f32 or bf16, all else in f32; bf16 on the CPU shows a GPU's numbers, slowly")
+      ->group(kRunGroup)
+      ->type_name("NAME")
+      ->check(CLI::Validator(known_dtype, "", "dtype"));
   command.add_option("--threads", o.threads, "CPU threads")
       ->group(kRunGroup)
       ->type_name("N")

@@ -18,6 +18,7 @@ namespace mnist_lora {
 /// Set the command's own defaults before add_common_options: the help shows them.
 struct CommonOptions {
   std::string device = "cpu";  ///< cpu, cuda or auto
+  std::string dtype = "f32";   ///< f32 or bf16: what products are computed in
   int threads = 0;             ///< 0: the library's default
   std::uint64_t seed = 0;
   std::filesystem::path data;  ///< empty: the MNIST that comes with the program
@@ -32,7 +33,7 @@ struct CommonOptions {
   bool quiet = false;
 };
 
-/// --device --threads --seed --data --out --json --quiet
+/// --device --dtype --threads --seed --data --out --json --quiet
 void add_run_options(CLI::App& command, CommonOptions& options);
 /// --batch-size --lr --epochs --patience --limit --resume
 void add_training_options(CLI::App& command, CommonOptions& options);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/mnist_lora/device.hpp"
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/view.hpp"
@@ -48,6 +49,7 @@ void run_predict(const PredictOptions& options) {
   apply_device(options.common);
   require_new_output(options);
   const LoadedModel loaded = load_model(options.files, device_of(options.common));
+  const lora::Autocast products(dtype_of(options.common));
   const lora::Tensor logits = logits_of(*loaded.model, read_images(options.input));
   const lora::NamedTensors out{{"logits", logits}};
   lora::save_safetensors(options.output, out);

@@ -152,11 +152,9 @@ ReportTable cost_table(const Results& results) {
 
 std::vector<std::pair<std::string, std::string>> settings_of(const Results& results,
                                                              const std::vector<std::pair<std::string, std::string>>& more) {
-  std::vector<std::pair<std::string, std::string>> out{{"Command", results.command},
-                                                       {"Version", "lora_core " + results.version},
-                                                       {"Device", results.device},
-                                                       {"Threads", std::to_string(results.threads)},
-                                                       {"Seed", std::to_string(results.seed)}};
+  std::vector<std::pair<std::string, std::string>> out{
+      {"Command", results.command}, {"Version", "lora_core " + results.version},  {"Device", results.device},
+      {"Products", results.dtype},  {"Threads", std::to_string(results.threads)}, {"Seed", std::to_string(results.seed)}};
   out.insert(out.end(), more.begin(), more.end());
   out.insert(out.end(), {{"Time", duration(results.seconds)}, {"Peak memory", bytes(results.peak_bytes)}});
   return out;

@@ -68,6 +68,7 @@ struct Results {
   double seconds = 0;
   std::uint64_t peak_bytes = 0;
   std::vector<Run> runs;
+  std::string dtype = "f32";  ///< what products were computed in
 };
 
 /// Keys in the documented order. Numbers that are not finite become null.

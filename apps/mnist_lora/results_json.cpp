@@ -192,14 +192,9 @@ Json to_json(const TestRow& row) {
 }
 
 Json to_json(const Results& results) {
-  return {{"command", results.command},
-          {"version", results.version},
-          {"device", results.device},
-          {"threads", results.threads},
-          {"seed", results.seed},
-          {"seconds", results.seconds},
-          {"peak_bytes", results.peak_bytes},
-          {"runs", rows_json(results.runs, run_json)}};
+  return {{"command", results.command}, {"version", results.version},       {"device", results.device},
+          {"dtype", results.dtype},     {"threads", results.threads},       {"seed", results.seed},
+          {"seconds", results.seconds}, {"peak_bytes", results.peak_bytes}, {"runs", rows_json(results.runs, run_json)}};
 }
 
 Results results_from_json(const Json& json, std::string_view source) {
@@ -208,6 +203,9 @@ Results results_from_json(const Json& json, std::string_view source) {
   read(node["command"], results.command);
   read(node["version"], results.version);
   read(node["device"], results.device);
+  if (json.contains("dtype")) {
+    read(node["dtype"], results.dtype);
+  }
   read(node["threads"], results.threads);
   read(node["seed"], results.seed);
   read(node["seconds"], results.seconds);

@@ -77,11 +77,19 @@ std::string command_of(const TrainOptions& options, const char* command, const M
   return "  " + shell_command(words) + '\n';
 }
 
+/// A command that computes does it in what this run was in.
+std::string computing_command(const TrainOptions& options, const char* command, const ModelFiles& files, Words more) {
+  if (options.common.dtype != CommonOptions().dtype) {
+    more.insert(more.end(), {"--dtype", options.common.dtype});
+  }
+  return command_of(options, command, files, more);
+}
+
 /// What one would do next, with the paths of this run.
 std::string next_commands(const TrainOptions& options, const ModelFiles& files) {
   const bool all = options.digits.complement().empty();
-  std::string text = command_of(options, "eval", files, all ? Words{} : Words{"--digits", options.digits.str()}) +
-                     command_of(options, "predict", files, {"--input", "IMAGES.safetensors", "--output", "LOGITS.safetensors"});
+  std::string text = computing_command(options, "eval", files, all ? Words{} : Words{"--digits", options.digits.str()}) +
+                     computing_command(options, "predict", files, {"--input", "IMAGES.safetensors", "--output", "LOGITS.safetensors"});
   if (options.adapts()) {
     return text + command_of(options, "merge", files, {"--output", (options.common.out / "merged.safetensors").string()});
   }
@@ -90,7 +98,7 @@ std::string next_commands(const TrainOptions& options, const ModelFiles& files) 
     more.insert(more.end(), {"--digits", options.digits.complement().str()});
   }
   more.insert(more.end(), {"--out", options.common.out.string() + "-" + adapter_names().front()});
-  return text + command_of(options, "train", files, more);
+  return text + computing_command(options, "train", files, more);
 }
 
 }  // namespace

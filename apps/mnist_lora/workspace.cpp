@@ -34,6 +34,7 @@ Settings training_settings(const std::string& command, const CommonOptions& opti
   return {{"command", command},
           {"--seed", std::to_string(options.seed)},
           {"--data", std::filesystem::weakly_canonical(data).string()},
+          {"--dtype", options.dtype},
           {"--batch-size", std::to_string(options.batch_size)},
           {"--lr", options.lr == 0 ? "by run" : exact(options.lr)},
           {"--epochs", std::to_string(options.epochs)},

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/autocast.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/kernel_call.hpp"
@@ -77,7 +78,8 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   const bool inner = q.requires_grad() || k.requires_grad() || (options.attn_mask.defined() && options.attn_mask.requires_grad());
   return record(kOp, {q, k, v, options.attn_mask}, matmul(weights, v.detach()),
                 [scale, q = Saved(q, k.requires_grad()), k = Saved(k, q.requires_grad()), v = Saved(v, inner), weights = Saved(weights),
-                 inner](const Node& node, const Tensor& gy) -> Grads {
+                 inner, products = autocast_dtype()](const Node& node, const Tensor& gy) -> Grads {
+                  const Autocast as_forward(products);
                   const Tensor& p = weights.get(kOp);
                   const Tensor gv = node.wants(2) ? matmul(transposed(p), gy) : Tensor{};
                   if (!inner) {

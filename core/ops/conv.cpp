@@ -3,6 +3,7 @@
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/kernel_call.hpp"
+#include "core/ops/product_dtype.hpp"
 #include "core/ops/view.hpp"
 #include "core/ops/window_axis.hpp"
 
@@ -27,6 +28,8 @@ kernels::Conv2dShape conv_shape(std::string_view op, const Tensor& x, const Tens
   return shape;
 }
 
+// The operands below are as their kernels take them (ProductDType::operand).
+
 Tensor grad_input(const kernels::Conv2dShape& shape, double scale, const Tensor& weight, const Tensor& gy) {
   Tensor gx = empty_channels_last({shape.batch, shape.in_channels, shape.h.in, shape.w.in}, gy.dtype(), gy.device());
   detail::kernels_of(gy).conv2d_grad_input(detail::context_of(gy), shape, scale, weight.view(), gy.view(), gx.mutable_view());
@@ -39,19 +42,25 @@ Tensor grad_weight(const kernels::Conv2dShape& shape, double scale, const Tensor
   return gw;
 }
 
+Tensor forward(const kernels::Conv2dShape& shape, double scale, const Tensor& addend, const Tensor& x, const Tensor& weight) {
+  Tensor y = empty_channels_last({shape.batch, shape.out_channels, shape.h.out, shape.w.out}, x.dtype(), x.device());
+  const ConstView start = addend.defined() ? expand(addend.detach(), y.shape()).view() : ConstView{};
+  detail::kernels_of(x).conv2d(detail::context_of(x), shape, scale, channels_last(x).view(), weight.view(),
+                               addend.defined() ? &start : nullptr, y.mutable_view());
+  return y;
+}
+
 /// addend, where it is defined, has been checked; it broadcasts to the result.
 Tensor convolve(std::string_view op, const kernels::Conv2dShape& shape, const Tensor& addend, const Tensor& x, const Tensor& weight,
                 double scale) {
-  Tensor y = empty_channels_last({shape.batch, shape.out_channels, shape.h.out, shape.w.out}, x.dtype(), x.device());
-  const ConstView start = addend.defined() ? expand(addend.detach(), y.shape()).view() : ConstView{};
-  detail::kernels_of(x).conv2d(detail::context_of(x), shape, scale, channels_last(x.detach()).view(), weight.view(),
-                               addend.defined() ? &start : nullptr, y.mutable_view());
+  const detail::ProductDType in(x);
+  const Tensor y = in.result(forward(shape, scale, in.operand(addend), in.operand(x.detach()), in.operand(weight.detach())));
   return record(op, {x, weight, addend}, y,
-                [op, shape, scale, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](const Node& node,
-                                                                                                               const Tensor& gy) -> Grads {
-                  const Tensor slope = node.wants(0) || node.wants(1) ? channels_last(gy) : gy;
-                  return {node.wants(0) ? grad_input(shape, scale, w.get(op), slope) : Tensor{},
-                          node.wants(1) ? grad_weight(shape, scale, x.get(op), slope) : Tensor{}, gy};
+                [in, op, shape, scale, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](
+                    const Node& node, const Tensor& gy) -> Grads {
+                  const Tensor slope = node.wants(0) || node.wants(1) ? channels_last(in.operand(gy)) : gy;
+                  return {node.wants(0) ? in.result(grad_input(shape, scale, in.operand(w.get(op)), slope)) : Tensor{},
+                          node.wants(1) ? in.result(grad_weight(shape, scale, in.operand(x.get(op)), slope)) : Tensor{}, gy};
                 });
 }
 
@@ -84,8 +93,9 @@ Tensor conv2d_input(const Shape& input_size, const Tensor& weight, const Tensor&
   const Shape result{shape.batch, shape.out_channels, shape.h.out, shape.w.out};
   detail::require_same_float("conv2d_input", grad_output, weight);
   require(grad_output.shape() == result, "conv2d_input", "grad_output is ", grad_output, ", the convolution's result ", result);
-  return record_without_gradient("conv2d_input", {weight, grad_output},
-                                 grad_input(shape, 1.0, weight.detach(), channels_last(grad_output.detach())));
+  const detail::ProductDType in(weight);
+  const Tensor gx = grad_input(shape, 1.0, in.operand(weight.detach()), channels_last(in.operand(grad_output.detach())));
+  return record_without_gradient("conv2d_input", {weight, grad_output}, in.result(gx));
 }
 
 }  // namespace lora

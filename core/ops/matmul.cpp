@@ -6,6 +6,7 @@
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/kernel_call.hpp"
+#include "core/ops/product_dtype.hpp"
 #include "core/ops/view.hpp"
 
 namespace lora {
@@ -71,10 +72,12 @@ Tensor transposed(const Tensor& x) { return transpose(x, -1, -2); }
 
 /// matmul for operands with at least two axes and equal leading axes.
 Tensor batched_matmul(const Tensor& a, const Tensor& b) {
-  return record("matmul", {a, b}, gemm(1.0, a.detach(), b.detach()),
-                [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
-                  return {node.wants(0) ? gemm(1.0, gy, transposed(b.get("matmul"))) : Tensor{},
-                          node.wants(1) ? gemm(1.0, transposed(a.get("matmul")), gy) : Tensor{}};
+  const detail::ProductDType in(a);
+  return record("matmul", {a, b}, in.result(gemm(1.0, in.operand(a.detach()), in.operand(b.detach()))),
+                [in, a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
+                  const Tensor slope = in.operand(gy);
+                  return {node.wants(0) ? in.result(gemm(1.0, slope, transposed(in.operand(b.get("matmul"))))) : Tensor{},
+                          node.wants(1) ? in.result(gemm(1.0, transposed(in.operand(a.get("matmul"))), slope)) : Tensor{}};
                 });
 }
 
@@ -95,13 +98,15 @@ Shape leading(const Tensor& x) {
 }
 
 Tensor linear_rows(std::string_view op, const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {
-  Tensor y = gemm(scale, x.detach(), transposed(weight.detach()), addend);
-  return record(
-      op, {x, weight, addend}, y,
-      [scale, op, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](const Node& node, const Tensor& gy) -> Grads {
-        return {node.wants(0) ? gemm(scale, gy, w.get(op)) : Tensor{}, node.wants(1) ? gemm(scale, transposed(gy), x.get(op)) : Tensor{},
-                gy};
-      });
+  const detail::ProductDType in(x);
+  const Tensor y = in.result(gemm(scale, in.operand(x.detach()), transposed(in.operand(weight.detach())), in.operand(addend)));
+  return record(op, {x, weight, addend}, y,
+                [in, scale, op, x = Saved(x, weight.requires_grad()), w = Saved(weight, x.requires_grad())](const Node& node,
+                                                                                                            const Tensor& gy) -> Grads {
+                  const Tensor slope = node.wants(0) || node.wants(1) ? in.operand(gy) : gy;
+                  return {node.wants(0) ? in.result(gemm(scale, slope, in.operand(w.get(op)))) : Tensor{},
+                          node.wants(1) ? in.result(gemm(scale, transposed(slope), in.operand(x.get(op)))) : Tensor{}, gy};
+                });
 }
 
 Tensor linear_any(std::string_view op, const Tensor& addend, const Tensor& x, const Tensor& weight, double scale) {
