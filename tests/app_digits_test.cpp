@@ -13,13 +13,10 @@
 #include "apps/mnist_lora/workspace.hpp"
 #include "core/base/device_backend.hpp"
 #include "core/base/file.hpp"
-#include "core/base/threads.hpp"
 #include "core/serialize.hpp"
 #include "lora/lora.hpp"
 #include "models/mlp.hpp"
-#include "tests/support/app.hpp"
 #include "tests/support/app_results.hpp"
-#include "tests/support/temp_folder.hpp"
 
 namespace {
 
@@ -28,51 +25,20 @@ using Catch::Matchers::Contains;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-/// A folder with data in `data`, to run experiments in.
-struct Lab {
-  TempFolder folder;
-  NoPrograms no_programs;
-  int threads = lora::num_threads();
-
-  Lab() {
-    fs::create_directory(folder / "data");
-    write_small_data(folder / "data");
-  }
-  ~Lab() { lora::set_num_threads(threads); }
-  Lab(const Lab&) = delete;
-  Lab& operator=(const Lab&) = delete;
-
+struct Lab : Bench {
   fs::path out(const std::string& name) const { return folder / name; }
   Words words(const std::string& name, const Words& more = {}) const {
-    Words words{"digits", "--data", (folder / "data").string(), "--out", out(name).string(), "--epochs", "3", "--ranks", "1,3"};
+    Words words{"--out", path(name), "--epochs", "3", "--ranks", "1,3"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
   Outcome run(const std::string& name, const Words& more = {}, const std::string& alarm = "") const {
-    return run_app(words(name, more), alarm);
+    return Bench::run("digits", words(name, more), alarm);
   }
-  Json results(const std::string& name) const { return Json::parse(lora::read_text_file(out(name) / "results.json")); }
+  Json results(const std::string& name) const { return json(name + "/results.json"); }
 };
 
 const std::vector<std::string> kRuns{"base", "lora-r1", "lora-r3", "lora-r3-all"};
-
-std::vector<fs::path> weight_files() {
-  std::vector<fs::path> files{"base.safetensors"};
-  for (auto run = kRuns.begin() + 1; run != kRuns.end(); ++run) {
-    files.push_back(fs::path("adapters") / *run / "adapter_model.safetensors");
-    files.push_back(fs::path("adapters") / *run / "adapter_config.json");
-  }
-  return files;
-}
-
-void check_same(const Lab& lab, const std::string& a, const std::string& b) {
-  for (const fs::path& file : weight_files()) {
-    INFO(file);
-    CHECK((lora::read_text_file(lab.out(a) / file) == lora::read_text_file(lab.out(b) / file)));
-  }
-  CHECK(lasting(lab.results(a)) == lasting(lab.results(b)));
-  CHECK(lasting_log(lab.out(a) / "log.csv") == lasting_log(lab.out(b) / "log.csv"));
-}
 
 }  // namespace
 
@@ -103,7 +69,7 @@ TEST_CASE("app: digits writes results, log, weights, adapters and a report that 
   CHECK(results["seconds"] >= seconds);
   const std::string log = lora::read_text_file(lab.out("out") / "log.csv");
   CHECK(static_cast<std::size_t>(std::count(log.begin(), log.end(), '\n')) == log_lines);
-  for (const fs::path& file : weight_files()) {
+  for (const std::string& file : weight_files(kRuns)) {
     CHECK(fs::exists(lab.out("out") / file));
   }
   CHECK_THAT(lora::read_text_file(lab.out("out") / "report.html"), Contains("lora-r3-all") && Contains("Wrong test images"));
@@ -132,11 +98,11 @@ TEST_CASE("app: digits gives the same bits for the same seed and any number of t
   for (const char* threads : {"1", "2", "3"}) {
     REQUIRE(lab.run(threads, {"--quiet", "--batch-size", "150", "--threads", threads}).status == 0);
   }
-  check_same(lab, "1", "2");
-  check_same(lab, "1", "3");
+  check_same(lab, "1", "2", weight_files(kRuns));
+  check_same(lab, "1", "3", weight_files(kRuns));
   REQUIRE(lab.run("other", {"--quiet", "--batch-size", "150", "--seed", "1"}).status == 0);
-  for (const fs::path& file : weight_files()) {
-    if (file.extension() == ".safetensors") {
+  for (const std::string& file : weight_files(kRuns)) {
+    if (file.ends_with(".safetensors")) {
       INFO(file);
       CHECK((lora::read_text_file(lab.out("1") / file) != lora::read_text_file(lab.out("other") / file)));
     }
@@ -170,7 +136,7 @@ TEST_CASE("app: digits interrupted in any run and resumed ends with the bits of 
     more = {"--resume"};
   }
   REQUIRE(lab.run("cut", more).status == 0);
-  check_same(lab, "whole", "cut");
+  check_same(lab, "whole", "cut", weight_files(kRuns));
   CHECK_FALSE(fs::exists(lab.out("cut") / "checkpoint.safetensors"));
   CHECK_THAT(lab.run("cut", more).err, Contains("no unfinished experiment"));
 }
@@ -293,11 +259,5 @@ TEST_CASE("app: digits that cannot start says why and leaves the folder's unfini
 TEST_CASE("app: --json gives one object on stdout, --quiet nothing", "[app]") {
   const Lab lab;
   const Outcome json = lab.run("out", {"--json", "--device", "auto"});
-  REQUIRE(json.status == 0);
-  CHECK(Json::parse(json.out) == lab.results("out"));
-  CHECK_THAT(json.err, Contains("epoch"));
-  const Outcome quiet = lab.run("out", {"--quiet"});
-  CHECK(quiet.status == 0);
-  CHECK(quiet.out.empty());
-  CHECK_THAT(quiet.err, !Contains("epoch"));
+  check_said(lab, "out", json, lab.run("quiet", {"--quiet"}));
 }

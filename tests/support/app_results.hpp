@@ -1,6 +1,8 @@
 #pragma once
 // What tests of mnist_lora's commands share: a place to run them in, and what to look for in results.
 
+#include <catch2/catch.hpp>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -68,6 +70,36 @@ inline std::string lasting_log(const std::filesystem::path& file) {
     out += line.substr(0, line.rfind(',')) + '\n';
   }
   return out;
+}
+
+/// What these runs of an experiment leave behind, the first of them the base.
+inline std::vector<std::string> weight_files(const std::vector<std::string>& runs) {
+  std::vector<std::string> files{"base.safetensors"};
+  for (auto run = runs.begin() + 1; run != runs.end(); ++run) {
+    files.push_back("adapters/" + *run + "/adapter_model.safetensors");
+    files.push_back("adapters/" + *run + "/adapter_config.json");
+  }
+  return files;
+}
+
+/// Two folders of the same computation have the same bits in `files`, and the same results and log.
+inline void check_same(const Bench& bench, const std::string& a, const std::string& b, const std::vector<std::string>& files) {
+  for (const std::string& file : files) {
+    INFO(file);
+    CHECK((bench.text(a + '/' + file) == bench.text(b + '/' + file)));
+  }
+  CHECK(lasting(bench.json(a + "/results.json")) == lasting(bench.json(b + "/results.json")));
+  CHECK(lasting_log(bench.folder / a / "log.csv") == lasting_log(bench.folder / b / "log.csv"));
+}
+
+/// With --json, stdout was one object, the results in `folder`; with --quiet, nothing was said of epochs.
+inline void check_said(const Bench& bench, const std::string& folder, const Outcome& json, const Outcome& quiet) {
+  REQUIRE(json.status == 0);
+  CHECK(nlohmann::json::parse(json.out) == bench.json(folder + "/results.json"));
+  CHECK_THAT(json.err, Catch::Contains("epoch"));
+  CHECK(quiet.status == 0);
+  CHECK(quiet.out.empty());
+  CHECK_THAT(quiet.err, !Catch::Contains("epoch"));
 }
 
 /// `5-9` and, with adapters off, `5-9 off`.
