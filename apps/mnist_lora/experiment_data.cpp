@@ -93,10 +93,11 @@ std::vector<Index> TrainingData::chosen(const std::vector<Index>& part, DigitSet
   return indices;
 }
 
-DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size, double others) const {
+DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size, double others, std::int64_t max_shift) const {
   LoaderOptions options;
   options.batch_size = batch_size;
   options.seed = seed_;
+  options.max_shift = max_shift;
   std::vector<Index> indices = chosen(split_.train, digits, "train");
   for (int digit = 0; digit <= 9; ++digit) {
     if (!digits.contains(digit)) {

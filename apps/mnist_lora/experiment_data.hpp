@@ -42,7 +42,8 @@ class TrainingData {
 
   /// Shuffled batches of the digits' training part. @throws lora::Error if there are none
   /// @param others  this share of each other digit's training part is among them, at least one image if the share is above 0
-  lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size, double others = 0) const;
+  lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size, double others = 0,
+                                      std::int64_t max_shift = 0) const;
   /// The digits' validation part, in order.
   lora::datasets::DataLoader validation(lora::datasets::DigitSet digits) const;
   /// All that is trained on, and all that is held out.

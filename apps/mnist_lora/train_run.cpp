@@ -57,13 +57,13 @@ Run describe_run(const lora::nn::Module& model, const RunPlan& plan) {
   return run;
 }
 
-void add_history(Run& run, const lora::nn::TrainResult& result) {
+void add_history(Run& run, const RunPlan& plan, const lora::nn::TrainResult& result) {
   for (const lora::nn::EpochRecord& e : result.history) {
     run.epochs.push_back({static_cast<int>(e.epoch), e.loss, e.lr, e.val_accuracy, e.seconds});
     run.seconds += e.seconds;
   }
   run.stopped_early = result.stopped_early;
-  run.best_epoch = static_cast<int>(result.best_epoch);
+  run.best_epoch = plan.keep_last ? static_cast<int>(run.epochs.size()) : static_cast<int>(result.best_epoch);
 }
 
 int epochs_of(const RunPlan& plan, const CommonOptions& options) { return plan.epochs.value_or(options.epochs); }
@@ -77,9 +77,10 @@ lora::nn::TrainOptions train_options(lora::nn::Module& model, const RunPlan& pla
   lora::nn::TrainOptions out;
   out.epochs = epochs_of(plan, options);
   out.patience = plan.patience.value_or(options.patience);
+  out.restore_best = !plan.keep_last;
   out.stop = &stop_requested();
   if (plan.keep_others > 0) {
-    out.loss = hold_base(model, plan.digits, 1 / plan.keep_others);  // each replayed image stands for all of its kind
+    out.loss = hold_base(model, plan.digits, plan.hold_base / plan.keep_others);  // each replayed image stands for all of its kind
   }
   if (term != nullptr) {
     out.terms.push_back(term);
@@ -108,7 +109,7 @@ std::unique_ptr<lora::optim::Scheduler> make_scheduler(lora::optim::Optimizer& o
 }  // namespace
 
 lora::datasets::DataLoader training_images(const RunPlan& plan, const TrainingData& data, const CommonOptions& options) {
-  return data.training(plan.digits, options.batch_size, plan.keep_others);
+  return data.training(plan.digits, options.batch_size, plan.keep_others, plan.max_shift);
 }
 
 lora::datasets::DataLoader validation_images(const RunPlan& plan, const TrainingData& data) {
@@ -161,7 +162,7 @@ Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& d
     term->finish();
   }
   Run run = describe_run(model, plan);
-  add_history(run, result);
+  add_history(run, plan, result);
   run.ranks = ranks.rows();
   run.peak_bytes = lora::memory_stats(device).peak_bytes;
   return run;
