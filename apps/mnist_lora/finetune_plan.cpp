@@ -11,7 +11,6 @@ namespace {
 constexpr double kTuneLr = 3e-3;
 /// Moved images are new ones to the base, and what it says of them is held too. At most so many pixels.
 constexpr std::int64_t kTuneShift = 2;
-constexpr double kHoldBase = 0.5;
 constexpr const char* kSweepMark = "-lr-";
 
 RunPlan lora_plan(const FinetuneOptions& o, int rank, double lr, double keep_others) {
@@ -25,7 +24,6 @@ RunPlan lora_plan(const FinetuneOptions& o, int rank, double lr, double keep_oth
   plan.weight_decay = recipe::kAdapterDecay;
   plan.keep_others = keep_others;
   plan.epochs = o.tune_epochs;
-  plan.hold_base = kHoldBase;
   plan.max_shift = kTuneShift;
   plan.patience = 0;
   plan.keep_last = true;  // the rate falls to the end, and some images more or fewer in validation are chance

@@ -102,7 +102,8 @@ ReportTable runs_table(const Results& results, const std::string& tuned, const P
     }
   }
   table.note =
-      "Accuracies in per cent; validation is on held-out training images of the run's own digits after the best epoch, the other "
+      "Accuracies in per cent; validation is on held-out training images of the run's own digits after the epoch whose weights were kept, "
+      "the other "
       "columns are on test images.";
   if (count_adapters(results) > 1) {
     table.note += " The best adapter of a column is marked.";

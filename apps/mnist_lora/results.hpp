@@ -95,7 +95,7 @@ double test_accuracy(const Run& run, std::string_view digits, bool enabled);
 const Run* base_run(const Results& results);
 /// Of the weights that the run did not train: those of a base are its own. Adapters are f32.
 std::uint64_t frozen_bytes(const Run& run);
-/// Per cent after the best epoch, whose weights were kept; NaN without epochs.
+/// Per cent after the epoch whose weights were kept; NaN without epochs.
 double best_val_accuracy(const Run& run);
 
 }  // namespace mnist_lora

@@ -31,7 +31,6 @@ struct RunPlan {
   std::optional<int> epochs = {}, patience = {};  ///< where they are not those of the command line
   /// Of the other digits' images this share is trained on as well, with the base's outputs held on them; all digits then validate.
   double keep_others = 0;
-  double hold_base = 1;        ///< weight of the divergence from the base, for all images of the other digits together
   bool keep_last = false;      ///< end with the weights of the last epoch, not with those that did best on validation images
   std::int64_t max_shift = 0;  ///< pixels that training images are moved by at most
 

@@ -80,7 +80,7 @@ lora::nn::TrainOptions train_options(lora::nn::Module& model, const RunPlan& pla
   out.restore_best = !plan.keep_last;
   out.stop = &stop_requested();
   if (plan.keep_others > 0) {
-    out.loss = hold_base(model, plan.digits, plan.hold_base / plan.keep_others);  // each replayed image stands for all of its kind
+    out.loss = hold_base(model, plan.digits, 1 / plan.keep_others);  // each replayed image stands for all of its kind
   }
   if (term != nullptr) {
     out.terms.push_back(term);

@@ -27,7 +27,8 @@ struct Trainee {
 };
 
 /// Trains what of the model is trainable with AdamW and the schedule of the plan, keeping the weights of the best epoch on the
-/// validation part. What the method prunes is gone afterwards. Goes on from the workspace's checkpoint of this run if there is one.
+/// validation part, or of the last (RunPlan::keep_last). What the method prunes is gone afterwards. Goes on from the workspace's checkpoint
+/// of this run if there is one.
 /// @throws Interrupted after writing a checkpoint, if the program was asked to stop
 Run train_run(const Trainee& trainee, const RunPlan& plan, const TrainingData& data, const CommonOptions& options,
               const Workspace& workspace, lora::nn::CsvLog& log);
