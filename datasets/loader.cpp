@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdlib>
 #include <utility>
 
 #include "core/base/error.hpp"
@@ -14,9 +13,9 @@ namespace lora::datasets {
 
 namespace {
 
-// Epoch e is shuffled by the first of these streams + e and shifted by the second + e: streams that nothing else takes from the same seed.
+// Epoch e is shuffled by the first of these streams + e, its images are changed by the second + e: streams of nothing else.
 constexpr std::uint64_t kFirstEpochStream = std::uint64_t{1} << 62;
-constexpr std::uint64_t kFirstShiftStream = std::uint64_t{1} << 63;
+constexpr std::uint64_t kFirstAffineStream = std::uint64_t{1} << 63;
 constexpr Index kPixelsPerPiece = 1 << 16;
 
 void check_set(const ImageSet& set) {
@@ -25,11 +24,6 @@ void check_set(const ImageSet& set) {
           set.images.values.size(), " pixels in the shape ", shape, "; images are [samples,height,width]");
   require(shape[0] == static_cast<Index>(set.labels.size()), "loader", "'", set.name, "' has ", shape[0], " images and ", set.labels.size(),
           " labels; each image needs one");
-}
-
-void check_shift(const ImageSet& set, Index max_shift) {
-  require(max_shift == 0 || max_shift < std::min(set.images.shape[1], set.images.shape[2]), "loader", "max_shift ", max_shift,
-          " would move images of the shape ", set.images.shape, " out of sight");
 }
 
 void check_indices(const ImageSet& set, const std::vector<Index>& indices) {
@@ -43,7 +37,7 @@ void check_options(const LoaderOptions& options) {
   require(std::isfinite(options.mean), "loader", "the mean must be finite, got ", options.mean);
   require(std::isfinite(options.stddev) && options.stddev > 0.0f, "loader", "the standard deviation must be finite and above 0, got ",
           options.stddev);
-  require(options.max_shift >= 0, "loader", "max_shift must be at least 0, got ", options.max_shift);
+  check_range(options.affine);
 }
 
 /// The rows of a shuffled batch lie all over the set: without this, waiting for memory takes twice the time of the work itself.
@@ -67,9 +61,6 @@ void look_up(const std::uint8_t* pixels, Index n, const float* table, float* out
   std::transform(pixels + i, pixels + n, out + i, [table](std::uint8_t pixel) { return table[pixel]; });
 }
 
-/// -most..most with equal probability: 2 most + 1 is far below 2^32, so the remainder's bias does not matter.
-Index shift_of(std::uint32_t word, Index most) { return static_cast<Index>(word % static_cast<std::uint32_t>(2 * most + 1)) - most; }
-
 std::array<float, 256> normalization_table(float mean, float stddev) {
   std::array<float, 256> table{};
   for (std::size_t pixel = 0; pixel < table.size(); ++pixel) {
@@ -86,7 +77,6 @@ DataLoader::DataLoader(std::shared_ptr<const ImageSet> images, std::vector<Index
   check_set(*images_);
   check_indices(*images_, indices_);
   check_options(options_);
-  check_shift(*images_, options_.max_shift);
   normalized_ = normalization_table(options_.mean, options_.stddev);
 }
 
@@ -103,7 +93,7 @@ Batch DataLoader::batch(Index epoch, Index i) const {
   require(i >= 0 && i < batches(), "loader", "batch ", i, " is outside of the ", batches(), " batches of an epoch");
   const Index begin = i * options_.batch_size;
   const Index count = std::min(options_.batch_size, samples() - begin);
-  return assemble(std::span(order_of(epoch)).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)), epoch);
+  return assemble(std::span(order_of(epoch)).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)), epoch, begin);
 }
 
 const std::vector<Index>& DataLoader::order_of(Index epoch) const {
@@ -119,23 +109,20 @@ const std::vector<Index>& DataLoader::order_of(Index epoch) const {
   return shuffled_;
 }
 
-void DataLoader::write_image(Index index, const PhiloxState& shifts, float* out) const {
-  const Shape& shape = images_->images.shape;
-  const Index height = shape[1], width = shape[2];
+void DataLoader::write_image(Index index, const PhiloxState& changes, Index place, float* out) const {
+  const Index height = images_->images.shape[1], width = images_->images.shape[2];
   const std::uint8_t* const pixels = images_->images.values.data() + index * height * width;
-  if (options_.max_shift == 0) {
+  if (options_.affine.is_identity()) {
     return look_up(pixels, height * width, normalized_.data(), out);
   }
-  const auto words = shifts.block(static_cast<std::uint64_t>(index));
-  const Index down = shift_of(words[0], options_.max_shift), right = shift_of(words[1], options_.max_shift);
-  std::fill_n(out, height * width, normalized_[0]);
-  const Index from = std::max<Index>(0, -right), to = std::max<Index>(0, right), columns = width - std::abs(right);
-  for (Index row = std::max<Index>(0, down); row < std::min(height, height + down); ++row) {
-    look_up(pixels + (row - down) * width + from, columns, normalized_.data(), out + row * width + to);
+  FramedImage image(height, width, normalized_[0]);
+  for (Index y = 0; y < height; ++y) {
+    look_up(pixels + y * width, width, normalized_.data(), image.row(y));
   }
+  image.warp(inverse_map(options_.affine.draw(changes, static_cast<std::uint64_t>(place)), height, width), out);
 }
 
-Batch DataLoader::assemble(std::span<const Index> chosen, Index epoch) const {
+Batch DataLoader::assemble(std::span<const Index> chosen, Index epoch, Index first) const {
   const Shape& shape = images_->images.shape;
   const Index pixels = shape[1] * shape[2];
   const auto count = static_cast<Index>(chosen.size());
@@ -143,14 +130,14 @@ Batch DataLoader::assemble(std::span<const Index> chosen, Index epoch) const {
   float* const x = batch.x.mutable_data<float>();
   std::int64_t* const y = batch.y.mutable_data<std::int64_t>();
   const std::uint8_t* const source = images_->images.values.data();
-  const PhiloxState shifts{options_.seed, kFirstShiftStream + static_cast<std::uint64_t>(epoch), 0};
+  const PhiloxState changes{options_.seed, kFirstAffineStream + static_cast<std::uint64_t>(epoch), 0};
   parallel_for(count, std::max<Index>(1, kPixelsPerPiece / std::max<Index>(1, pixels)), [&](Index begin, Index end) {
     for (Index i = begin; pixels > 0 && i < end; ++i) {
       prefetch(source + chosen[static_cast<std::size_t>(i)] * pixels, pixels);
     }
     for (Index i = begin; i < end; ++i) {
       const Index index = chosen[static_cast<std::size_t>(i)];
-      write_image(index, shifts, x + i * pixels);
+      write_image(index, changes, first + i, x + i * pixels);
       y[i] = images_->labels[static_cast<std::size_t>(index)];
     }
   });

@@ -10,6 +10,7 @@
 #include "core/base/rng.hpp"
 #include "core/tensor.hpp"
 #include "datasets/mnist.hpp"
+#include "datasets/random_affine.hpp"
 
 namespace lora::datasets {
 
@@ -25,8 +26,7 @@ struct LoaderOptions {
   bool drop_last = false;  ///< leave out a last batch that is not full
   float mean = 0.1307f;    ///< of the pixels / 255; this and stddev are those of MNIST's training images
   float stddev = 0.3081f;
-  /// Images are moved by up to so many pixels down and across, either way, anew in each epoch; what moves in is 0. For training.
-  Index max_shift = 0;
+  RandomAffine affine = {};  ///< what is done to images, anew in each epoch and each time that an index repeats; what moves in is 0
 };
 
 /// Gives any batch of any epoch on request and keeps no position, so that training can resume anywhere.
@@ -36,8 +36,8 @@ struct LoaderOptions {
 class DataLoader {
  public:
   /// @param indices  samples of `images` to use; may be empty, may repeat
-  /// @throws Error if an index is outside of the set, batch_size < 1, stddev is not positive, max_shift is not below the sizes of an image
-  ///         or `images` is not [N,H,W] with N labels
+  /// @throws Error if an index is outside of the set, batch_size < 1, stddev is not positive, affine is out of range or
+  ///         `images` is not [N,H,W] with N labels
   DataLoader(std::shared_ptr<const ImageSet> images, std::vector<Index> indices, const LoaderOptions& options = {});
 
   /// Batches of an epoch.
@@ -51,9 +51,10 @@ class DataLoader {
 
  private:
   const std::vector<Index>& order_of(Index epoch) const;
-  Batch assemble(std::span<const Index> chosen, Index epoch) const;
-  /// Writes sample `index` as values, moved as `shifts` has it for this sample.
-  void write_image(Index index, const PhiloxState& shifts, float* out) const;
+  /// @param first  place in the epoch of the first that was chosen
+  Batch assemble(std::span<const Index> chosen, Index epoch, Index first) const;
+  /// Writes sample `index` as values, changed as `place` in the sequence `changes` says.
+  void write_image(Index index, const PhiloxState& changes, Index place, float* out) const;
 
   std::shared_ptr<const ImageSet> images_;
   std::vector<Index> indices_;

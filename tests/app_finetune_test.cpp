@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -9,11 +10,16 @@
 #include "apps/mnist_lora/finetune_report.hpp"
 #include "apps/mnist_lora/hold_base.hpp"
 #include "core/autograd.hpp"
+#include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/pointwise.hpp"
 #include "core/ops/random.hpp"
+#include "core/ops/reduce.hpp"
+#include "core/ops/softmax.hpp"
 #include "lora/lora.hpp"
 #include "models/mlp.hpp"
+#include "models/resnet.hpp"
+#include "nn/running_statistics.hpp"
 #include "tests/support/app_results.hpp"
 #include "tests/support/op_case.hpp"
 
@@ -69,7 +75,7 @@ TEST_CASE("app: finetune writes results, log, weights, adapters and a report tha
 
 TEST_CASE("app: finetune mends its digits, and replaying others keeps them", "[app]") {
   const Lab lab;
-  const Json runs = lab.runs("out", {"--epochs", "5", "--lr", "0.003"});
+  const Json runs = lab.runs("out", {"--epochs", "1", "--lr", "0.003"});
   const auto loss = [&](std::size_t run, std::size_t row) { return runs[run]["test"][row]["loss"].get<double>(); };
   CHECK(loss(1, 0) < loss(1, 1));
   CHECK(loss(2, 0) < loss(2, 1));
@@ -96,6 +102,25 @@ TEST_CASE("app: finetune gives the same bits for any number of threads, and inte
   }
   REQUIRE(lab.finetune("cut", more).status == 0);
   check_same(lab, "whole", "cut", weight_files(kRuns));
+}
+
+TEST_CASE("app: finetune tunes the adapter's own batch normalisations, and goes on with them", "[app][determinism]") {
+  const Lab lab;
+  const Words small{"--model", "resnet20", "--limit", "150", "--epochs", "1", "--tune-epochs", "2", "--keep-others", "0.5"};
+  const Json runs = lab.runs("whole", small);
+  REQUIRE(runs.size() == 2);
+  for (std::size_t set = 0; set < 3; ++set) {
+    CHECK(runs[1]["test"][2 * set]["loss"] != runs[0]["test"][set]["loss"]);
+    CHECK(runs[1]["test"][2 * set + 1]["loss"] == runs[0]["test"][set]["loss"]);
+  }
+  const Json own = lab.json("whole/adapters/lora-r2-keep-0.5/adapter_config.json")["modules_to_save"];
+  CHECK(own.size() == 1 + 2 * 9 + 2);  // after the stem, two in each block, one beside each change of width
+  CHECK(std::find(own.begin(), own.end(), "blocks.3.short.1") != own.end());
+  REQUIRE(lab.finetune("cut", small, "lora-r2-keep-0.5: epoch 1").status == 1);
+  Words more = small;
+  more.push_back("--resume");
+  REQUIRE(lab.finetune("cut", more).status == 0);
+  check_same(lab, "whole", "cut", weight_files({"base", "lora-r2-keep-0.5"}));
 }
 
 TEST_CASE("app: finetune trains a base until validation gets no better, at one learning rate", "[app]") {
@@ -157,18 +182,19 @@ TEST_CASE("app: finetune with --json gives one object on stdout, with --quiet no
 TEST_CASE("app: training images of some digits have a share of each other digit", "[app]") {
   const Lab lab;
   const mnist_lora::TrainingData data(lab.folder / "data", 0, 0, {lora::datasets::DigitSet::all()});
-  const auto counts = [&](double share) {
+  const auto counts = [&](double share, int replays = 1) {
     std::vector<int> images(10);
-    for (const lora::Index digit : data.training({3, 6, 8}, 1000, share).batch(0, 0).y.to_vector<lora::Index>()) {
+    for (const lora::Index digit : data.training({3, 6, 8}, 1000, {share, replays}).batch(0, 0).y.to_vector<lora::Index>()) {
       ++images[static_cast<std::size_t>(digit)];
     }
     return images;
   };
-  const std::vector<int> all = counts(1), some = counts(0.25), least = counts(1e-9), none = counts(0);
+  const std::vector<int> all = counts(1), some = counts(0.25), least = counts(1e-9), none = counts(0), again = counts(0.25, 3);
   for (std::size_t digit = 0; digit < 10; ++digit) {
     const bool tuned = digit == 3 || digit == 6 || digit == 8;
     CHECK(all[digit] > 8);
     CHECK(some[digit] == (tuned ? all[digit] : (all[digit] + 3) / 4));
+    CHECK(again[digit] == (tuned ? all[digit] : 3 * some[digit]));
     CHECK(least[digit] == (tuned ? all[digit] : 1));
     CHECK(none[digit] == (tuned ? all[digit] : 0));
   }
@@ -208,6 +234,42 @@ TEST_CASE("app: the loss that holds the base adds its divergence on other digits
   CHECK(expected > 0.01);
   CHECK(std::abs(extra(y) - kWeight * expected) <= 1e-5 * (1 + expected));  // sums of a few float32 logits
   CHECK(extra(lora::from_values(std::vector<std::int64_t>{3, 6, 6, 8}, {4})) == 0);
+}
+
+TEST_CASE("app: the loss that holds the base asks it as it is used, and leaves its statistics", "[app]") {
+  lora::manual_seed(2);
+  lora::models::ResNetOptions small;
+  small.widths = {4};
+  small.blocks = 1;
+  lora::models::ResNet model(small);
+  const lora::Tensor x = lora::randn({6, 1, 8, 8});
+  const lora::Tensor y = lora::from_values(std::vector<std::int64_t>{0, 1, 2, 4, 5, 9}, {6});
+  model.eval();
+  const lora::Tensor before = softmax(model(x), 1).detach();
+  lora::LoraConfig config;
+  config.modules_to_save = {"bn", "bn1", "bn2"};
+  attach(model, config);
+  model.train();
+  const auto running = [&] {
+    lora::set_adapters_enabled(model, false);
+    std::vector<double> values;
+    for (const auto& [name, tensor] : model.named_buffers()) {
+      const std::vector<double> more = to(tensor, lora::DType::f64).to_vector<double>();
+      values.insert(values.end(), more.begin(), more.end());
+    }
+    lora::set_adapters_enabled(model, true);
+    return values;
+  };
+  const std::vector<double> untouched = running();
+  lora::nn::RunningStatistics collector;
+  const lora::Tensor loss = mnist_lora::hold_base(model, {3}, 2)(model, {x, y});
+  loss.backward();
+  collector.apply();
+  CHECK(running() == untouched);
+  const lora::Tensor logits = model(x);  // by the statistics of the batch, as in training
+  const lora::Tensor divergence = sum(before * (log(before) - log_softmax(logits, 1)));
+  const double expected = cross_entropy(logits, y).item<double>() + 2 * divergence.item<double>() / 6;
+  CHECK(std::abs(loss.item<double>() - expected) <= 1e-5 * (1 + expected));  // sums of a few float32 logits
 }
 
 TEST_CASE("app: error reduction is the share of wrong images that got right", "[app]") {

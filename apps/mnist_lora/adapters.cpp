@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lora/registry.hpp"
+#include "nn/batch_norm.hpp"
 
 namespace mnist_lora {
 
@@ -81,6 +82,16 @@ nlohmann::json targets_of(const std::string& target, lora::nn::Module& model) {
   return paths;
 }
 
+std::vector<std::string> norms_of(const lora::nn::Module& model) {
+  std::vector<std::string> paths;
+  for (const auto& [path, module] : model.named_modules()) {
+    if (dynamic_cast<const lora::nn::BatchNorm2d*>(module) != nullptr) {
+      paths.push_back(path);
+    }
+  }
+  return paths;
+}
+
 }  // namespace
 
 std::vector<std::string> adapter_names() {
@@ -97,6 +108,9 @@ std::shared_ptr<const lora::AdapterMethod> make_method(const AdapterRequest& req
   const Row& row = row_of(request.adapter);
   nlohmann::json config{{"peft_type", row.peft_type}, {"lora_alpha", request.alpha}, {"target_modules", targets_of(request.target, model)}};
   row.settings(request, config);
+  if (request.own_norms) {
+    config["modules_to_save"] = norms_of(model);
+  }
   return lora::method_row(row.peft_type).read(config);
 }
 

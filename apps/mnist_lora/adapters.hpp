@@ -25,6 +25,9 @@ struct AdapterRequest {
   /// `all`: every layer that can be adapted; else as PEFT's target_modules: names separated by commas, or `all-linear`, or a regular
   /// expression (told by a character that names do not have).
   std::string target = "all";
+  /// The adapter has its own copies of the model's batch normalisations, parameters and statistics (PEFT's modules_to_save), and they
+  /// are trained too. For methods that can own modules.
+  bool own_norms = false;
 };
 
 /// @throws lora::Error if the method does not take the settings, or there is nothing to adapt in the model

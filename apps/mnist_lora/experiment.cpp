@@ -55,6 +55,7 @@ lora::AttachedAdapter attach_adapter(lora::nn::Module& model, const RunPlan& pla
   request.alpha = plan.alpha;
   request.steps = steps;
   request.target = plan.target;
+  request.own_norms = plan.own_norms;
   return lora::attach(model, make_method(request, model));
 }
 

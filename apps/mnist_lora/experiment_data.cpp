@@ -93,15 +93,15 @@ std::vector<Index> TrainingData::chosen(const std::vector<Index>& part, DigitSet
   return indices;
 }
 
-DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size, double others, std::int64_t max_shift) const {
+DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size, const TrainingImages& images) const {
   LoaderOptions options;
   options.batch_size = batch_size;
   options.seed = seed_;
-  options.max_shift = max_shift;
+  options.affine = images.affine;
   std::vector<Index> indices = chosen(split_.train, digits, "train");
   for (int digit = 0; digit <= 9; ++digit) {
-    if (!digits.contains(digit)) {
-      append(indices, first_share(of_digits(split_.train, *images_, DigitSet{digit}), others));
+    for (int i = 0; i < images.replays && !digits.contains(digit); ++i) {
+      append(indices, first_share(of_digits(split_.train, *images_, DigitSet{digit}), images.others));
     }
   }
   return DataLoader(images_, std::move(indices), options);

@@ -31,6 +31,13 @@ struct ImagePart {
   lora::datasets::DataLoader loader(const std::vector<std::size_t>& positions, std::int64_t batch_size) const;
 };
 
+/// What is trained on beside the digits themselves, and how.
+struct TrainingImages {
+  double others = 0;  ///< share of each other digit's training part, at least one image if above 0
+  int replays = 1;    ///< times that an epoch has each of those
+  lora::datasets::RandomAffine affine = {};
+};
+
 /// Training images, split once: a sample that one run validates on is trained on by none.
 class TrainingData {
  public:
@@ -41,9 +48,7 @@ class TrainingData {
                const std::vector<lora::datasets::DigitSet>& groups);
 
   /// Shuffled batches of the digits' training part. @throws lora::Error if there are none
-  /// @param others  this share of each other digit's training part is among them, at least one image if the share is above 0
-  lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size, double others = 0,
-                                      std::int64_t max_shift = 0) const;
+  lora::datasets::DataLoader training(lora::datasets::DigitSet digits, std::int64_t batch_size, const TrainingImages& images = {}) const;
   /// The digits' validation part, in order.
   lora::datasets::DataLoader validation(lora::datasets::DigitSet digits) const;
   /// All that is trained on, and all that is held out.

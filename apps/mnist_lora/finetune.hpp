@@ -20,7 +20,7 @@ struct FinetuneOptions {
   int rank = 4;
   double alpha = 4;
   std::vector<double> keep_others{0};  ///< shares of the other digits' images that are replayed, one run each
-  int tune_epochs = 5;                 ///< of each adapter; the base has those of `common`
+  int tune_epochs = 15;                ///< of each adapter; the base has those of `common`
   bool sweep = false;                  ///< a run for each pair of `ranks` and `lrs` too, alpha in proportion to the rank
   std::vector<int> ranks{1, 2, 4, 8};
   std::vector<double> lrs{1e-3, 3e-3, 1e-2};

@@ -1,5 +1,7 @@
 #include "apps/mnist_lora/finetune_plan.hpp"
 
+#include <algorithm>
+
 #include "apps/mnist_lora/models.hpp"
 #include "apps/mnist_lora/recipe.hpp"
 #include "apps/mnist_lora/text.hpp"
@@ -9,8 +11,10 @@ namespace mnist_lora {
 namespace {
 
 constexpr double kTuneLr = 3e-3;
-/// Moved images are new ones to the base, and what it says of them is held too. At most so many pixels.
-constexpr std::int64_t kTuneShift = 2;
+/// Changed images are new ones to the base, and what it says of them is held too.
+constexpr lora::datasets::RandomAffine kTuneImages{.degrees = 15, .translate = 2, .scale = 0.1, .shear = 5};
+/// Changed anew each time, few images hold more of what the base does; but an epoch has no more of them than there are of all others.
+constexpr double kMostReplays = 10;
 constexpr const char* kSweepMark = "-lr-";
 
 RunPlan lora_plan(const FinetuneOptions& o, int rank, double lr, double keep_others) {
@@ -24,7 +28,9 @@ RunPlan lora_plan(const FinetuneOptions& o, int rank, double lr, double keep_oth
   plan.weight_decay = recipe::kAdapterDecay;
   plan.keep_others = keep_others;
   plan.epochs = o.tune_epochs;
-  plan.max_shift = kTuneShift;
+  plan.replays = keep_others > 0 ? static_cast<int>(std::clamp(1 / keep_others, 1.0, kMostReplays)) : 1;
+  plan.affine = kTuneImages;
+  plan.own_norms = true;
   plan.patience = 0;
   plan.keep_last = true;  // the rate falls to the end, and some images more or fewer in validation are chance
   return plan;

@@ -10,6 +10,7 @@
 #include "core/ops/pointwise.hpp"
 #include "core/ops/reduce.hpp"
 #include "core/ops/softmax.hpp"
+#include "nn/training_mode.hpp"
 
 namespace mnist_lora {
 
@@ -33,6 +34,7 @@ Tensor rows_of_others(const Tensor& labels, const lora::datasets::DigitSet& tune
 Tensor base_log_probabilities(lora::nn::Module& model, const Tensor& x) {
   const lora::NoGrad no_grad;
   const AdaptersOff off(model);
+  const lora::nn::TrainingMode evaluation(model, false);
   return log_softmax(model(x), 1);
 }
 
@@ -43,15 +45,15 @@ Tensor divergence(const Tensor& log_p, const Tensor& log_q) { return sum(exp(log
 
 lora::nn::LossFunction hold_base(lora::nn::Module& model, const lora::datasets::DigitSet& tuned, double weight) {
   return [&model, tuned, weight](const lora::nn::Module& trained, const lora::nn::Batch& batch) {
-    const Tensor logits = trained(batch.x);
-    const Tensor loss = cross_entropy(logits, batch.y);
     const Tensor rows = to(rows_of_others(batch.y, tuned), batch.x.device());
     if (rows.numel() == 0) {
-      return loss;
+      return cross_entropy(trained(batch.x), batch.y);
     }
+    // First, as it puts the base's own values in the place of the adapter's, which the graph will need.
     const Tensor before = base_log_probabilities(model, index_select(batch.x, 0, rows));
+    const Tensor logits = trained(batch.x);
     const Tensor now = log_softmax(index_select(logits, 0, rows), 1);
-    return loss + divergence(before, now) * (weight / static_cast<double>(batch.y.size(0)));
+    return cross_entropy(logits, batch.y) + divergence(before, now) * (weight / static_cast<double>(batch.y.size(0)));
   };
 }
 

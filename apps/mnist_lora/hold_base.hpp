@@ -6,7 +6,7 @@
 
 namespace mnist_lora {
 
-/// Over the N images of a batch, with p the base's probabilities (adapters off) and q those with the adapter:
+/// Over the N images of a batch, with p the base's probabilities (adapters off, evaluation mode) and q those with the adapter:
 ///   1/N sum of -log q[label] + 1/N sum over images of other digits than `tuned` of weight KL(p || q)
 /// @param model  that is trained; must live as long as the result
 /// @source distillation: Hinton et al. 2015, arXiv:1503.02531; of the old model to keep what it knows: Li & Hoiem 2016, arXiv:1606.09282

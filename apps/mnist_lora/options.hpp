@@ -55,7 +55,7 @@ CLI::Option* add_numbers_option(CLI::App& command, const std::string& flag, std:
 CLI::Option* add_digits_option(CLI::App& command, const std::string& flag, lora::datasets::DigitSet& digits, const std::string& text);
 /// `--rank 8`: a positive integer up to `most`.
 CLI::Option* add_rank_option(CLI::App& command, const std::string& flag, int& rank, const std::string& text, int most = 4096);
-/// `--tune-epochs 5`: 0 or more.
+/// `--tune-epochs 15`: 0 or more.
 CLI::Option* add_epochs_option(CLI::App& command, const std::string& flag, int& epochs, const std::string& text);
 /// A finite number above 0.
 CLI::Option* add_positive_option(CLI::App& command, const std::string& flag, double& value, const std::string& text);

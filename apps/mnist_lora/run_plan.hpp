@@ -6,6 +6,7 @@
 #include <string>
 
 #include "datasets/digits.hpp"
+#include "datasets/random_affine.hpp"
 #include "lora/lora.hpp"
 
 namespace mnist_lora {
@@ -31,8 +32,10 @@ struct RunPlan {
   std::optional<int> epochs = {}, patience = {};  ///< where they are not those of the command line
   /// Of the other digits' images this share is trained on as well, with the base's outputs held on them; all digits then validate.
   double keep_others = 0;
-  bool keep_last = false;      ///< end with the weights of the last epoch, not with those that did best on validation images
-  std::int64_t max_shift = 0;  ///< pixels that training images are moved by at most
+  int replays = 1;                           ///< times that an epoch has each of those images
+  bool keep_last = false;                    ///< end with the weights of the last epoch, not with those that did best on validation images
+  lora::datasets::RandomAffine affine = {};  ///< what is done to training images
+  bool own_norms = false;                    ///< the adapter has its own batch normalisations, which are trained too
 
   bool is_base() const { return adapter == "none"; }
   /// The stream of random numbers that initialises this run: its own, so that runs do not depend on which others there are.

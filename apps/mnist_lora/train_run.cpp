@@ -80,7 +80,7 @@ lora::nn::TrainOptions train_options(lora::nn::Module& model, const RunPlan& pla
   out.restore_best = !plan.keep_last;
   out.stop = &stop_requested();
   if (plan.keep_others > 0) {
-    out.loss = hold_base(model, plan.digits, 1 / plan.keep_others);  // each replayed image stands for all of its kind
+    out.loss = hold_base(model, plan.digits, 1 / (plan.keep_others * plan.replays));  // replayed images stand for all of their kind
   }
   if (term != nullptr) {
     out.terms.push_back(term);
@@ -109,7 +109,7 @@ std::unique_ptr<lora::optim::Scheduler> make_scheduler(lora::optim::Optimizer& o
 }  // namespace
 
 lora::datasets::DataLoader training_images(const RunPlan& plan, const TrainingData& data, const CommonOptions& options) {
-  return data.training(plan.digits, options.batch_size, plan.keep_others, plan.max_shift);
+  return data.training(plan.digits, options.batch_size, {plan.keep_others, plan.replays, plan.affine});
 }
 
 lora::datasets::DataLoader validation_images(const RunPlan& plan, const TrainingData& data) {
