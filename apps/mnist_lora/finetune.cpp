@@ -33,6 +33,11 @@ ExperimentSetup setup_of(const FinetuneOptions& o) {
   return setup;
 }
 
+std::string text_of(const lora::datasets::RandomAffine& most) {
+  return "turned by up to " + exact(most.degrees) + " degrees, moved by up to " + exact(most.translate) + " pixels, resized by up to " +
+         exact(100 * most.scale) + " %, slanted by up to " + exact(most.shear) + " degrees, anew each time";
+}
+
 FinetuneStory story_of(const FinetuneOptions& o, const Experiment& experiment) {
   FinetuneStory story;
   story.model = o.model;
@@ -42,7 +47,8 @@ FinetuneStory story_of(const FinetuneOptions& o, const Experiment& experiment) {
   story.layers = layers_table(*experiment.model_to_train(story.plans[1]).model);
   story.settings = {{"Command line", o.command_line},
                     {"Data", data_folder(o.common).string()},
-                    {"Optimizer", "AdamW; the base with a rate that does not count on a last epoch, adapters with one cycle"}};
+                    {"Optimizer", "AdamW; the base with a rate that does not count on a last epoch, adapters with one cycle"},
+                    {"Images of adapters", text_of(story.plans[1].affine)}};
   return story;
 }
 

@@ -21,6 +21,9 @@ namespace mnist_lora {
 
 namespace {
 
+/// What the base says of an image weighs so much against its label: with 1, tuned digits gained no more than others lost.
+constexpr double kHold = 2;
+
 std::uint64_t adapter_bytes(const lora::nn::AdaptableLayer& layer) {
   std::uint64_t bytes = 0;
   for (const std::string& name : layer.adapter_names()) {
@@ -80,7 +83,8 @@ lora::nn::TrainOptions train_options(lora::nn::Module& model, const RunPlan& pla
   out.restore_best = !plan.keep_last;
   out.stop = &stop_requested();
   if (plan.keep_others > 0) {
-    out.loss = hold_base(model, plan.digits, 1 / (plan.keep_others * plan.replays));  // replayed images stand for all of their kind
+    // Replayed images stand for all of their kind.
+    out.loss = hold_base(model, plan.digits, kHold / (plan.keep_others * plan.replays));
   }
   if (term != nullptr) {
     out.terms.push_back(term);
