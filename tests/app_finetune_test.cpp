@@ -9,6 +9,7 @@
 #include "apps/mnist_lora/experiment_data.hpp"
 #include "apps/mnist_lora/finetune_report.hpp"
 #include "apps/mnist_lora/hold_base.hpp"
+#include "apps/mnist_lora/layers_table.hpp"
 #include "core/autograd.hpp"
 #include "core/ops/convert.hpp"
 #include "core/ops/loss.hpp"
@@ -270,6 +271,28 @@ TEST_CASE("app: the loss that holds the base asks it as it is used, and leaves i
   const lora::Tensor divergence = sum(before * (log(before) - log_softmax(logits, 1)));
   const double expected = cross_entropy(logits, y).item<double>() + 2 * divergence.item<double>() / 6;
   CHECK(std::abs(loss.item<double>() - expected) <= 1e-5 * (1 + expected));  // sums of a few float32 logits
+}
+
+TEST_CASE("app: the table of layers counts an adapter's matrices and its own copies as added", "[app]") {
+  lora::models::ResNet model;
+  lora::LoraConfig config;
+  config.r = 4;
+  config.target_modules = {"fc"};
+  config.modules_to_save = {"bn"};
+  attach(model, config);
+  const mnist_lora::ReportTable table = mnist_lora::layers_table(model);
+  const auto numbers = [&](const std::string& layer) {
+    for (const auto& row : table.rows) {
+      if (row[0].text == layer) {
+        return Words{row[2].text, row[3].text, row[4].text, row[5].text};
+      }
+    }
+    return Words{};
+  };
+  CHECK(numbers("stem") == Words{"144", "0", "144", "0"});
+  CHECK(numbers("bn") == Words{"32", "32", "64", "32"});
+  CHECK(numbers("fc") == Words{"650", "296", "946", "296"});
+  CHECK(numbers("sum") == Words{"272,186", "328", "272,514", "328"});
 }
 
 TEST_CASE("app: error reduction is the share of wrong images that got right", "[app]") {

@@ -25,12 +25,13 @@ struct LayerCounts {
   }
 };
 
-/// Of the module itself, without its children.
+/// Of the module itself, without its children. What is trained of a frozen base is the adapter's copy, beside the base's own.
 LayerCounts counts_of(const lora::nn::Module& module) {
   LayerCounts counts;
   for (const auto& [name, tensor] : module.named_parameters()) {
     if (name.find('.') == std::string::npos) {
       counts.add(tensor, counts.own);
+      counts.added += tensor.requires_grad() ? tensor.numel() : 0;
     }
   }
   if (const auto* layer = dynamic_cast<const lora::nn::AdaptableLayer*>(&module)) {
@@ -67,7 +68,7 @@ ReportTable layers_table(const lora::nn::Module& model) {
     }
   }
   table.rows.push_back(row_of("sum", "", sum));
-  table.note = "The adapter adds to each layer that it goes to; the parameters of the base are frozen.";
+  table.note = "Added is what the adapter has for a layer: its matrices, or its own copy of a batch normalisation. The base is frozen.";
   return table;
 }
 
