@@ -15,6 +15,9 @@ namespace {
 /// Uniform in -most .. most.
 double spread(std::uint32_t word, double most) { return (2.0 * uniform_f32(word) - 1.0) * most; }
 
+/// 0 .. most; 0 for NaN, which std::clamp would let through.
+float within(float place, float most) { return std::max(0.0f, std::min(place, most)); }
+
 float mix(float a, float b, float share) { return a + share * (b - a); }
 
 double radians(double degrees) { return degrees * std::numbers::pi / 180.0; }
@@ -69,8 +72,8 @@ void FramedImage::warp(const AffineMap& map, float* out) const {
     const auto y = static_cast<float>(row);
     for (Index column = 0; column < width_; ++column) {
       const auto x = static_cast<float>(column);
-      const float from_x = std::clamp(map.xx * x + map.xy * y + map.x0 + 1, 0.0f, right);
-      const float from_y = std::clamp(map.yx * x + map.yy * y + map.y0 + 1, 0.0f, bottom);
+      const float from_x = within(map.xx * x + map.xy * y + map.x0 + 1, right);
+      const float from_y = within(map.yx * x + map.yy * y + map.y0 + 1, bottom);
       const Index left = std::min(static_cast<Index>(from_x), width_), top = std::min(static_cast<Index>(from_y), height_);
       const float* const four = values_.data() + top * stride + left;
       const float share_x = from_x - static_cast<float>(left), share_y = from_y - static_cast<float>(top);

@@ -138,6 +138,14 @@ TEST_CASE("random affine: a pixel goes to the right when moved right, down when 
   CHECK(place_of_dot({.scale = 2}) == 2 * 5 + 4);
 }
 
+TEST_CASE("random affine: an image that is moved further than numbers go is out of sight", "[datasets]") {
+  const FramedImage image = image_of(4, 3, -1, [](float, float) { return 1.0f; });
+  constexpr RandomAffine kFar{.degrees = 180, .translate = 1.7e308, .scale = 0.9, .shear = 89};
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    CHECK(warped(image, inverse_map(kFar.draw({6, 3, 0}, i), 4, 3), 4, 3) == std::vector<float>(12, -1));
+  }
+}
+
 TEST_CASE("random affine: what cannot be drawn from is refused by name", "[datasets]") {
   const auto refusal = [](const RandomAffine& range) { return error_of([&] { check_range(range); }); };
   CHECK_THAT(refusal({.degrees = 181}), Contains("degrees must be 0 to 180, got 181"));
