@@ -100,8 +100,12 @@ DataLoader TrainingData::training(DigitSet digits, std::int64_t batch_size, cons
   options.affine = images.affine;
   std::vector<Index> indices = chosen(split_.train, digits, "train");
   for (int digit = 0; digit <= 9; ++digit) {
-    for (int i = 0; i < images.replays && !digits.contains(digit); ++i) {
-      append(indices, first_share(of_digits(split_.train, *images_, DigitSet{digit}), images.others));
+    if (digits.contains(digit)) {
+      continue;
+    }
+    const std::vector<Index> share = first_share(of_digits(split_.train, *images_, DigitSet{digit}), images.others);
+    for (int i = 0; i < images.replays; ++i) {
+      append(indices, share);
     }
   }
   return DataLoader(images_, std::move(indices), options);
